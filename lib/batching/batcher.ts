@@ -1,0 +1,348 @@
+import { ClosedError, KeyLockedError, OperationTimeoutError } from '../persist-pg.errors';
+import { noInstrumentation, type Instrumentation } from '../instrumentation';
+import { Attempt, type AttemptOptions } from './attempt';
+import { Fifo } from './fifo';
+import type { Call, Kind, Verdict } from './kind';
+import { Quarantine, type RetryPort } from './quarantine';
+import type { Space } from './space';
+import { Unit } from './unit';
+import { Waiting, type WaitingLimits } from './waiting';
+
+/** A way to the database that carries one statement at a time. */
+export interface Lane<P> {
+  /** `read`: only reads; `any`: writes first, and reads while there are none. */
+  readonly carries: 'read' | 'any';
+  readonly port: P;
+}
+
+/** Bounds and ways of a batcher. */
+export interface BatcherOptions<P> extends WaitingLimits, AttemptOptions {
+  readonly lanes: readonly Lane<P>[];
+  /** Where locked keys are tried again. */
+  readonly retry: RetryPort<P>;
+  readonly verdictOf: (error: unknown) => Verdict;
+  readonly instrumentation?: Instrumentation;
+  /** Rows of a read statement; default 500. */
+  readonly maxReads?: number;
+  /** Rows of a write statement, a power of two; default 128. */
+  readonly maxWrites?: number;
+  /** Bytes of a statement; default 16 MiB. */
+  readonly maxBytes?: number;
+}
+
+interface LaneState<P> extends Lane<P> {
+  busy: boolean;
+}
+
+/**
+ * Merges calls into statements. A call goes to the line of its key; the unit at the head of its line is ready; the
+ * moment a lane is free, what is ready of one kind leaves as one statement. There is no timer and no delay: merging is
+ * what happens while the lanes are busy.
+ */
+export class Batcher<P = any> {
+  private readonly lanes: readonly LaneState<P>[];
+  private readonly waiting: Waiting;
+  private readonly quarantine: Quarantine<P>;
+  private readonly attempt: Attempt<P>;
+  private readonly instrumentation: Instrumentation;
+  private readonly maxReads: number;
+  private readonly maxWrites: number;
+  private readonly maxBytes: number;
+  /** Ready units by kind; a kind that has some stands once in the turns of its role. */
+  private readonly ready = new Map<Kind, Fifo<Unit>>();
+  private readonly turns = { read: new Fifo<Kind>(), write: new Fifo<Kind>() };
+  private readonly pauses = new Set<NodeJS.Timeout>();
+  private underWay = 0;
+  private flushing = false;
+  private closed = false;
+  private wakeIdle: (() => void) | undefined;
+
+  constructor(options: BatcherOptions<P>) {
+    this.lanes = options.lanes.map((lane) => ({ carries: lane.carries, port: lane.port, busy: false }));
+    this.instrumentation = options.instrumentation ?? noInstrumentation;
+    this.maxReads = options.maxReads ?? 500;
+    this.maxWrites = options.maxWrites ?? 128;
+    this.maxBytes = options.maxBytes ?? 16 * 1024 * 1024;
+    this.waiting = new Waiting(options, (unit, now) => this.expire(unit, now));
+    this.attempt = new Attempt<P>(options, {
+      settled: (unit) => this.finish(unit),
+      again: (units, pause) => this.comeBack(units, pause),
+      locked: (unit, sighting) => {
+        this.setAside(unit, 'quarantined');
+        this.quarantine.add(unit, sighting);
+      },
+    });
+    this.quarantine = new Quarantine<P>(options.retry, this.attempt, this.instrumentation, {
+      trying: (unit) => this.sending(unit),
+      free: (unit) => {
+        unit.state = 'waiting';
+        this.makeReady(unit, true);
+      },
+    });
+  }
+
+  /** Calls an operation on one key. */
+  submit<I, R>(kind: Kind<I, R>, space: Space, key: string, input: I, bytes: number, weight: number, timeout: number): Promise<R> {
+    return new Promise<R>((resolve, reject) => {
+      this.check(bytes);
+      const call: Call<I, R> = { input, resolve, reject, deadline: performance.now() + timeout };
+      const last = space.lastOn(key);
+      if (last !== undefined && last.state === 'waiting' && last.keys.length === 1 && kind.join !== undefined && kind.join(last, call)) {
+        last.bytes += bytes;
+        last.weight = weight;
+        this.waiting.grow(bytes);
+        return;
+      }
+      this.enqueue(new Unit<I, R>(kind, space, [key], call, bytes, weight, timeout));
+    });
+  }
+
+  /** Calls an operation on several different keys, which are never divided over statements. */
+  submitMany<I, R>(
+    kind: Kind<I, R>,
+    space: Space,
+    keys: readonly string[],
+    input: I,
+    bytes: number,
+    weight: number,
+    timeout: number,
+  ): Promise<R> {
+    return new Promise<R>((resolve, reject) => {
+      this.check(bytes);
+      const call: Call<I, R> = { input, resolve, reject, deadline: performance.now() + timeout };
+      this.enqueue(new Unit<I, R>(kind, space, keys, call, bytes, weight, timeout));
+    });
+  }
+
+  /** Sends something that has no turn of its own: what belongs to a unit that keeps its turn meanwhile. */
+  submitUnordered<I, R>(kind: Kind<I, R>, space: Space, keys: readonly string[], input: I, weight: number, timeout: number): Promise<R> {
+    return new Promise<R>((resolve, reject) => {
+      const unit = new Unit<I, R>(kind, space, keys, { input, resolve, reject, deadline: performance.now() + timeout }, 0, weight, timeout);
+      this.waiting.add(unit);
+      this.makeReady(unit);
+    });
+  }
+
+  /** Resolves when what was called on these keys before has been answered, at the latest after `timeout`. */
+  async settled(space: Space, keys: readonly string[], timeout: number): Promise<void> {
+    const last = new Set<Unit>();
+    for (const key of keys) {
+      const unit = space.lastOn(key);
+      if (unit !== undefined) last.add(unit);
+    }
+    if (last.size === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeout)));
+    await Promise.race([late, Promise.all([...last].map((unit) => unit.answered()))]);
+    clearTimeout(timer);
+  }
+
+  /** Calls that are not answered yet. */
+  get pending(): number {
+    return this.waiting.count + this.underWay;
+  }
+
+  /** What waits and works now, for health and metrics. */
+  status(): { queued: number; queuedBytes: number; busyLanes: number; lanes: number; quarantined: number } {
+    return {
+      queued: this.waiting.count,
+      queuedBytes: this.waiting.bytes,
+      busyLanes: this.lanes.filter((lane) => lane.busy).length,
+      lanes: this.lanes.length,
+      quarantined: this.quarantine.size,
+    };
+  }
+
+  /** Takes no more calls, sends what waits for at most `timeout` milliseconds, and rejects the rest. */
+  async close(timeout: number): Promise<void> {
+    this.closed = true;
+    if (this.pending > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, timeout);
+        this.wakeIdle = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    for (const unit of this.waiting.units()) {
+      this.drop(unit, new ClosedError('the instance was closed before the operation was sent'));
+    }
+    this.quarantine.close();
+    for (const timer of this.pauses) clearTimeout(timer);
+    this.waiting.close();
+  }
+
+  private check(bytes: number): void {
+    if (this.closed) throw new ClosedError('the instance is closed');
+    this.waiting.admit(bytes);
+  }
+
+  private enqueue(unit: Unit): void {
+    unit.space.line(unit);
+    this.waiting.add(unit);
+    if (unit.blocked === 0) this.makeReady(unit);
+  }
+
+  private makeReady(unit: Unit, first = false): void {
+    const { kind } = unit;
+    if (kind.aside === true) {
+      this.sending(unit);
+      void this.attempt.run([unit], undefined as P);
+      return;
+    }
+    let queue = this.ready.get(kind);
+    if (queue === undefined) this.ready.set(kind, (queue = new Fifo<Unit>()));
+    if (queue.length === 0) this.turns[kind.role].push(kind);
+    if (first) queue.pushFront(unit);
+    else queue.push(unit);
+    this.flushSoon();
+  }
+
+  // After the current microtasks, so that all who call in one turn of the event loop, or go on after one answer, leave
+  // together; a lone caller pays no more than this hop.
+  private flushSoon(): void {
+    if (this.flushing) return;
+    this.flushing = true;
+    process.nextTick(this.flush);
+  }
+
+  private readonly flush = (): void => {
+    this.flushing = false;
+    for (const lane of this.lanes) {
+      if (lane.busy) continue;
+      const units = lane.carries === 'any' ? (this.take('write') ?? this.take('read', true)) : this.take('read');
+      if (units !== undefined) this.launch(lane, units);
+    }
+    this.waiting.watch();
+  };
+
+  /** The next batch of a role: of the kind whose turn it is. */
+  private take(role: 'read' | 'write', lightOnly = false): Unit[] | undefined {
+    const turns = this.turns[role];
+    for (let left = turns.length; left > 0; left--) {
+      const kind = turns.shift() as Kind;
+      const queue = this.ready.get(kind) as Fifo<Unit>;
+      if (lightOnly && kind.heavy === true) {
+        turns.push(kind);
+        continue;
+      }
+      const batch = role === 'read' ? this.takeAll(queue) : this.takePowerOfTwo(queue);
+      if (queue.length > 0) turns.push(kind);
+      if (batch.length > 0) return batch;
+    }
+    return undefined;
+  }
+
+  private takeAll(queue: Fifo<Unit>): Unit[] {
+    const batch: Unit[] = [];
+    let rows = 0;
+    let weight = 0;
+    for (let unit = queue.at(0); unit !== undefined; unit = queue.at(0)) {
+      if (unit.state === 'waiting') {
+        rows += unit.keys.length;
+        weight += unit.weight;
+        if (batch.length > 0 && (rows > this.maxReads || weight > this.maxBytes)) break;
+        batch.push(unit);
+      }
+      queue.shift();
+    }
+    return batch;
+  }
+
+  // The largest power of two that is ready; the rest leaves with the next free lane. That keeps the statements of a kind
+  // at eight, and lets lanes overlap instead of marching in step (163-184 k/s against 108-131 k/s with exact row counts).
+  private takePowerOfTwo(queue: Fifo<Unit>): Unit[] {
+    const batch: Unit[] = [];
+    let weight = 0;
+    while (batch.length < this.maxWrites) {
+      const unit = queue.at(0);
+      if (unit === undefined) break;
+      if (unit.state !== 'waiting') {
+        queue.shift();
+        continue;
+      }
+      weight += unit.weight;
+      if (batch.length > 0 && (unit.keys.length > 1 || weight > this.maxBytes)) break;
+      batch.push(unit);
+      queue.shift();
+      if (unit.keys.length > 1) break;
+    }
+    const size = batch.length === 0 ? 0 : 2 ** Math.floor(Math.log2(batch.length));
+    while (batch.length > size) queue.pushFront(batch.pop() as Unit);
+    return batch;
+  }
+
+  private launch(lane: LaneState<P>, units: Unit[]): void {
+    lane.busy = true;
+    for (const unit of units) this.sending(unit);
+    void this.attempt.run(units, lane.port).then(() => {
+      lane.busy = false;
+      this.flushSoon();
+    });
+  }
+
+  private sending(unit: Unit): void {
+    unit.state = 'sent';
+    this.waiting.remove(unit);
+    this.underWay += unit.calls.length;
+  }
+
+  /** The unit surely did not happen: it waits again, in its place. */
+  private setAside(unit: Unit, state: 'waiting' | 'quarantined'): void {
+    unit.state = state;
+    this.underWay -= unit.calls.length;
+    this.waiting.putBack(unit);
+    this.waiting.watch();
+  }
+
+  private comeBack(units: readonly Unit[], pause: number): void {
+    for (const unit of units) this.setAside(unit, 'waiting');
+    const timer = setTimeout(() => {
+      this.pauses.delete(timer);
+      for (let i = units.length - 1; i >= 0; i--) {
+        const unit = units[i] as Unit;
+        if (unit.state === 'waiting') this.makeReady(unit, true);
+      }
+    }, pause);
+    this.pauses.add(timer);
+  }
+
+  /** The unit has been answered. */
+  private finish(unit: Unit): void {
+    this.underWay -= unit.calls.length;
+    this.depart(unit);
+  }
+
+  private expire(unit: Unit, now: number): void {
+    const held = unit.headOfLine();
+    const message = `not sent within ${unit.timeout} ms, and never will be`;
+    const error =
+      held.state === 'quarantined'
+        ? new KeyLockedError(unit.key, `the row of ${JSON.stringify(held.key)} stayed locked by another transaction for ${unit.timeout} ms`)
+        : new OperationTimeoutError(message, unit.lastError === undefined ? {} : { cause: unit.lastError });
+    this.waiting.remove(unit);
+    const late = unit.calls.filter((call) => call.deadline <= now);
+    const left = unit.calls.filter((call) => call.deadline > now);
+    for (const call of late) call.reject(error);
+    this.instrumentation.count('persistpg_operations_total', late.length, { kind: unit.kind.name, outcome: error.code });
+    if (left.length === 0) {
+      this.depart(unit);
+    } else {
+      unit.calls.splice(0, unit.calls.length, ...left);
+      this.waiting.putBack(unit);
+    }
+  }
+
+  private drop(unit: Unit, error: Error): void {
+    this.waiting.remove(unit);
+    for (const call of unit.calls) call.reject(error);
+    this.depart(unit);
+  }
+
+  private depart(unit: Unit): void {
+    unit.space.leave(unit, (next) => this.makeReady(next));
+    unit.depart();
+    if (this.wakeIdle !== undefined && this.pending === 0) this.wakeIdle();
+  }
+}

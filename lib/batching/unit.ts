@@ -1,0 +1,90 @@
+import type { Call, Kind } from './kind';
+import type { Epoch, Space } from './space';
+
+/** A unit's place in the line of one of its keys. */
+export class Place {
+  ahead: Place | undefined = undefined;
+  behind: Place | undefined = undefined;
+
+  constructor(
+    readonly unit: Unit,
+    readonly key: string,
+  ) {}
+}
+
+export type UnitState = 'waiting' | 'sent' | 'quarantined' | 'done';
+
+/** What gets one row of a statement, or several rows that are never divided: one call, or calls that share it. */
+export class Unit<I = any, R = any> {
+  readonly calls: Call<I, R>[];
+  state: UnitState = 'waiting';
+  /** Places in the lines of its keys: one, or one a key. */
+  places: readonly Place[] = [];
+  /** Places that are not yet at the head of their line. */
+  blocked = 0;
+  /** How often it was sent and surely did not happen. */
+  tries = 0;
+  /** Writes of the space that a later barrier waits for. */
+  epoch: Epoch | undefined = undefined;
+  /** The way it is sent by, if not by a batcher's lanes. */
+  via: unknown = undefined;
+  /** Whether it was in quarantine. */
+  suspected = false;
+  /** Why it was sent in vain the last time. */
+  lastError: unknown = undefined;
+  /** Neighbours among what waits with the same timeout, oldest first. */
+  older: Unit | undefined = undefined;
+  newer: Unit | undefined = undefined;
+  private watchers: (() => void)[] | undefined = undefined;
+
+  constructor(
+    readonly kind: Kind<I, R>,
+    readonly space: Space,
+    readonly keys: readonly string[],
+    call: Call<I, R>,
+    /** Bytes that wait with it. */
+    public bytes: number,
+    /** Bytes that its statement is expected to carry. */
+    public weight: number,
+    /** Longest wait, in milliseconds. */
+    readonly timeout: number,
+  ) {
+    this.calls = [call];
+  }
+
+  /** Its key, for units of one key. */
+  get key(): string {
+    return this.keys[0] as string;
+  }
+
+  /** The unit that holds up one of its lines: the first of them, or itself. */
+  headOfLine(): Unit {
+    for (const place of this.places) {
+      let first = place;
+      while (first.ahead !== undefined) first = first.ahead;
+      if (first.unit !== this) return first.unit;
+    }
+    return this;
+  }
+
+  /** Resolves when it has been answered or given up. */
+  answered(): Promise<void> {
+    return new Promise((wake) => (this.watchers ??= []).push(wake));
+  }
+
+  /** It has been answered or given up, and is in no line any more. */
+  depart(): void {
+    this.state = 'done';
+    if (this.watchers !== undefined) for (const wake of this.watchers) wake();
+  }
+
+  /** When its first caller gives up, on the monotonic clock. */
+  get deadline(): number {
+    return (this.calls[0] as Call<I, R>).deadline;
+  }
+
+  /** What its one caller gave; of several that share it, the last. */
+  get input(): I {
+    return (this.calls[this.calls.length - 1] as Call<I, R>).input;
+  }
+}

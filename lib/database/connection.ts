@@ -1,0 +1,209 @@
+import type { PoolClient } from 'pg';
+import { DatabaseError } from '../persist-pg.errors';
+import { readFailure, type Stage } from './failure';
+import type { Statement } from './identifier';
+import { WireQuery, type Rows } from './wire-query';
+
+/** What a connection is set to, and when it is replaced. */
+export interface ConnectionOptions {
+  readonly connect: () => Promise<PoolClient>;
+  /** Settings for the session; none behind a transaction pooler, where they would leak to other clients. */
+  readonly settings: () => Readonly<Record<string, string>> | undefined;
+  /** Whether statements are kept prepared. */
+  readonly prepares: () => boolean;
+  /** Told once when a kept statement turned out not to be kept (a pooler between). */
+  readonly neverPrepareAgain: () => void;
+  /** The server's `statement_timeout` in milliseconds; a second later the socket is given up. */
+  readonly statementTimeout: number;
+  readonly statementCacheSize: number;
+  /** Statements after which the connection is replaced. */
+  readonly maxQueries: number;
+  /** Idle milliseconds after which it is replaced. */
+  readonly maxIdle: number;
+}
+
+const grace = 1_000;
+/** How long a session may take to say goodbye. */
+const farewell = 500;
+
+// A durable write never relies on the server's default; `remote_apply` is stronger than `on` and stays.
+const durableCommit = `set_config('synchronous_commit', case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end, false)`;
+
+type PgInternals = PoolClient & { connection: { stream: { destroy(): void }; parsedStatements: Record<string, string> } };
+
+/** One connection, opened when first used and again after a failure; carries one statement at a time. */
+export class Connection {
+  private client: PgInternals | undefined;
+  private queries = 0;
+  private usedAt = 0;
+  /** The client that the present statement was sent by, and since when it is under way; 0 if none is. */
+  private watched: PgInternals | undefined;
+  private sentAt = 0;
+  private allowance = 0;
+  private watchdog: NodeJS.Timeout | undefined;
+  private readonly names = new Map<string, true>();
+  private closing = false;
+
+  constructor(private readonly options: ConnectionOptions) {}
+
+  /** Whether a session is open. */
+  get open(): boolean {
+    return this.client !== undefined;
+  }
+
+  /** Sends one statement; `timeout` overrides the statement timeout on the client's side. */
+  query(statement: Statement, values: unknown[], timeout = this.options.statementTimeout): Promise<Rows> {
+    const { client } = this;
+    if (client === undefined || this.queries >= this.options.maxQueries || performance.now() - this.usedAt > this.options.maxIdle) {
+      return this.queryAfresh(statement, values, timeout);
+    }
+    const name = statement.name !== undefined && this.options.prepares() ? statement.name : '';
+    if (name !== '' && !this.names.has(name) && this.names.size >= this.options.statementCacheSize) {
+      return this.forgetOldest(client).then(() => this.send(client, statement.text, name, values, timeout));
+    }
+    return this.send(client, statement.text, name, values, timeout);
+  }
+
+  /** Several statements in one transaction; `work` gets the way to send them. */
+  async transaction<R>(work: (query: Connection['query']) => Promise<R>, begin = 'begin'): Promise<R> {
+    await this.query({ text: begin }, []);
+    const { client } = this;
+    const inside: Connection['query'] = (statement, values, timeout) => {
+      if (this.client !== client) return Promise.reject(readFailure(new Error('the transaction was cut off'), 'sent').error);
+      return this.query(statement, values, timeout);
+    };
+    try {
+      const result = await work(inside);
+      await inside({ text: 'commit' }, []);
+      return result;
+    } catch (error) {
+      if (this.client === client && client !== undefined) await this.query({ text: 'rollback' }, []).catch(() => this.drop());
+      throw error;
+    }
+  }
+
+  /** Closes the session; the next query opens another. */
+  drop(): void {
+    const { client } = this;
+    this.client = undefined;
+    this.names.clear();
+    client?.release(true);
+  }
+
+  /** Closes it for good; resolves when its socket is closed. */
+  async close(): Promise<void> {
+    this.closing = true;
+    clearTimeout(this.watchdog);
+    const { client } = this;
+    if (client === undefined) return;
+    const ended = new Promise<void>((resolve) => client.once('end', resolve));
+    this.drop();
+    const patience = setTimeout(() => client.connection.stream.destroy(), farewell);
+    await ended;
+    clearTimeout(patience);
+  }
+
+  private async queryAfresh(statement: Statement, values: unknown[], timeout: number): Promise<Rows> {
+    this.drop();
+    await this.connect();
+    return this.query(statement, values, timeout);
+  }
+
+  private async connect(): Promise<void> {
+    let client: PgInternals | undefined;
+    try {
+      client = (await this.options.connect()) as PgInternals;
+      // Without a listener, the end of a session that is held would be an uncaught error.
+      const lost = (): void => {
+        if (this.client === client) this.drop();
+      };
+      client.on('error', lost);
+      client.on('end', lost);
+      const settings = this.options.settings();
+      if (settings !== undefined) {
+        const calls = Object.keys(settings).map((_, i) => `set_config($${2 * i + 1}, $${2 * i + 2}, false)`);
+        await this.send(client, `select ${calls.join(', ')}, ${durableCommit}`, '', Object.entries(settings).flat(), this.options.statementTimeout);
+      }
+    } catch (error) {
+      client?.release(true);
+      throw error instanceof DatabaseError ? error : readFailure(error, 'connecting').error;
+    }
+    if (this.closing) {
+      client.release(true);
+      throw readFailure(new Error('the connections are closed'), 'connecting').error;
+    }
+    this.client = client;
+    this.queries = 0;
+    this.usedAt = performance.now();
+  }
+
+  private send(client: PgInternals, text: string, name: string, values: unknown[], timeout: number): Promise<Rows> {
+    return new Promise<Rows>((resolve, reject) => {
+      const query = new WireQuery(text, name, values, (error) => {
+        this.sentAt = 0;
+        if (error === null) {
+          this.usedAt = performance.now();
+          resolve(query.rows);
+        } else {
+          reject(this.failed(client, error, query.sent ? 'sent' : 'unsent', name));
+        }
+      });
+      this.queries++;
+      if (name !== '') {
+        // Most recently used last.
+        this.names.delete(name);
+        this.names.set(name, true);
+      }
+      this.watch(client, timeout + grace);
+      try {
+        client.query(query as never);
+      } catch (error) {
+        query.handleError(error as Error);
+      }
+    });
+  }
+
+  private failed(client: PgInternals, cause: Error, stage: Stage, name: string): DatabaseError {
+    const { error, broken } = readFailure(cause, stage);
+    if (error.sqlState === '26000' || error.sqlState === '42P05') this.options.neverPrepareAgain();
+    if (error.sqlState === '0A000' && name !== '') {
+      // The plan was made before a migration: prepared anew under a session of its own.
+      if (this.client === client) this.drop();
+    } else if (broken && this.client === client) {
+      this.drop();
+    }
+    return error;
+  }
+
+  // A half-open socket answers nothing for minutes. One timer a connection, moved on with each statement, sees to it
+  // that no caller waits longer than the server would.
+  private watch(client: PgInternals, allowance: number): void {
+    this.watched = client;
+    this.sentAt = performance.now();
+    if (this.watchdog !== undefined && allowance !== this.allowance) {
+      clearTimeout(this.watchdog);
+      this.watchdog = undefined;
+    }
+    this.allowance = allowance;
+    if (this.watchdog === undefined) this.arm(allowance);
+  }
+
+  private arm(ms: number): void {
+    this.watchdog = setTimeout(() => {
+      this.watchdog = undefined;
+      if (this.sentAt === 0) return;
+      const left = this.sentAt + this.allowance - performance.now();
+      if (left > 0) this.arm(left);
+      else this.watched?.connection.stream.destroy();
+    }, ms);
+    this.watchdog.unref();
+  }
+
+  private async forgetOldest(client: PgInternals): Promise<void> {
+    const [oldest] = this.names.keys();
+    if (oldest === undefined) return;
+    this.names.delete(oldest);
+    delete client.connection.parsedStatements[oldest];
+    await this.send(client, `deallocate "${oldest}"`, '', [], this.options.statementTimeout);
+  }
+}

@@ -1,0 +1,78 @@
+import type { DataSource } from 'typeorm';
+import type { Connection } from './connection';
+import type { ResolvedOptions } from '../persist-pg.options';
+import { Lanes } from './lanes';
+import { Schema, type SchemaQuery } from './schema';
+import { Source } from './source';
+import { Transactions } from './transactions';
+
+/** The database of an instance: its connections, its schema, and the app's transactions on it. */
+export class Database {
+  readonly schema: Schema;
+  readonly lanes: Lanes;
+  readonly transactions: Transactions;
+  private readonly source: Source;
+  private schemaId = '';
+  private isReady = false;
+  private preparing: Promise<void> | undefined;
+
+  constructor(
+    private readonly options: ResolvedOptions,
+    dataSource: DataSource | undefined,
+    warn: (message: string) => void,
+    private readonly onReady: (about: string) => void = () => {},
+  ) {
+    const { url, connection, environmentUrl } = options;
+    this.schema = new Schema(options.schema.name, { partitions: options.kv.partitions, durability: { kv: options.kv.durability } });
+    this.source = new Source({ url, connection, environmentUrl, dataSource }, Lanes.count(options), options.timeout);
+    this.lanes = new Lanes(this.source, options, () => this.ensure(), warn);
+    this.transactions = new Transactions(
+      this.schema,
+      async () => {
+        await this.ready();
+        return this.schemaId;
+      },
+      options.resolveManager,
+      dataSource,
+    );
+  }
+
+  /** Resolves when the schema is there. */
+  async ready(): Promise<void> {
+    await this.ensure();
+  }
+
+  /** Runs a step of unknown length on the bulk connection, when the schema is there and the steps before are done. */
+  async bulk<R>(work: (connection: Connection) => Promise<R>): Promise<R> {
+    await this.ensure();
+    return this.lanes.bulk(work);
+  }
+
+  async close(): Promise<void> {
+    await this.lanes.close();
+    await this.source.close();
+  }
+
+  // `undefined` when there is nothing to wait for: lanes ask before each statement. A failure is not remembered.
+  private ensure(): Promise<void> | undefined {
+    if (this.isReady) return undefined;
+    this.preparing ??= this.prepare().finally(() => (this.preparing = undefined));
+    return this.preparing;
+  }
+
+  private async prepare(): Promise<void> {
+    const { schema } = this;
+    const about = await this.lanes.bulk(async (connection) => {
+      const query: SchemaQuery = (text, values) => connection.query({ text }, values);
+      if (!(await schema.isCurrent(query))) {
+        if (!this.options.schema.autoCreate) throw schema.missing();
+        await connection.transaction((inside) => schema.upgrade((text, values) => inside({ text }, values)));
+      }
+      this.schemaId = (await schema.read(query))?.id ?? '';
+      const [server] = await query('show server_version', []);
+      return `PostgreSQL ${server?.[0] ?? '?'} (${this.source.kind}), schema ${schema.quoted}`;
+    });
+    this.isReady = true;
+    this.onReady(about);
+  }
+}

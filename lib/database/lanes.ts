@@ -1,0 +1,192 @@
+import type { PoolClient } from 'pg';
+import { DatabaseError } from '../persist-pg.errors';
+import { Connection } from './connection';
+import { readFailure } from './failure';
+import type { Statement } from './identifier';
+import type { ResolvedOptions } from '../persist-pg.options';
+import { isTransactionPooler } from './pooler';
+import type { Source } from './source';
+import type { Rows } from './wire-query';
+
+/** A way to send one statement after another. */
+export interface Port {
+  query(statement: Statement, values: unknown[]): Promise<Rows>;
+  /** Settings that must travel inside the statement, because the session may not be changed. */
+  readonly inline: InlineSettings;
+}
+
+/** Settings that a statement carries itself, by `set_config(.., true)`. */
+export interface InlineSettings {
+  /** Milliseconds; `undefined` leaves the session's. */
+  readonly lockTimeout: number | undefined;
+  /** Who says how commits wait for the disk: our session, each statement (behind a pooler), or the app's transaction. */
+  readonly commit: 'session' | 'statement' | 'transaction';
+}
+
+const laneLockTimeout = 20;
+const bulkStatementTimeout = 30_000;
+
+const nothingInline: InlineSettings = { lockTimeout: undefined, commit: 'session' };
+
+const bulkInline: InlineSettings = { lockTimeout: undefined, commit: 'statement' };
+
+/** A port over a connection of its own, made ready by `prepare` at its first use. */
+class ConnectionPort implements Port {
+  constructor(
+    readonly connection: Connection,
+    private readonly prepare: () => Promise<void> | undefined,
+    private readonly mode: () => InlineSettings,
+  ) {}
+
+  get inline(): InlineSettings {
+    return this.mode();
+  }
+
+  query(statement: Statement, values: unknown[]): Promise<Rows> {
+    const preparing = this.prepare();
+    if (preparing === undefined) return this.connection.query(statement, values);
+    return preparing.then(() => this.connection.query(statement, values));
+  }
+}
+
+/**
+ * The connections of an instance: hot lanes, of which the first carries reads only, a retry connection for locked keys,
+ * and a bulk connection for what takes an unknown time. All are opened when first used.
+ */
+export class Lanes {
+  readonly hot: readonly Port[];
+  /** For locked keys: as patient as a lane, or as `tuning.lockTimeout` says. */
+  readonly retry: { readonly quick: Port; readonly patient: Port };
+  private readonly bulkConnection: Connection;
+  private bulkTurn: Promise<unknown> = Promise.resolve();
+  private readonly connections: Connection[] = [];
+  private pooled: boolean | undefined;
+  private detecting: Promise<void> | undefined;
+  private unprepared = false;
+
+  constructor(
+    private readonly source: Source,
+    private readonly options: ResolvedOptions,
+    private readonly ready: () => Promise<void> | undefined,
+    private readonly warn: (message: string) => void,
+  ) {
+    if (options.pooler !== 'detect') this.setPooled(options.pooler === 'transaction');
+    this.hot = Array.from({ length: options.lanes }, () => this.port(laneLockTimeout));
+    const retry = this.connection(laneLockTimeout, options.tuning.statementTimeout);
+    this.retry = { quick: this.retryPort(retry, laneLockTimeout), patient: this.retryPort(retry, options.tuning.lockTimeout) };
+    this.bulkConnection = this.connection(undefined, bulkStatementTimeout);
+  }
+
+  /** Connections that may be open at once. */
+  static count(options: ResolvedOptions): number {
+    return options.lanes + 3;
+  }
+
+  /** Whether a transaction pooler stands between; known after the first statement. */
+  get behindPooler(): boolean {
+    return this.pooled === true;
+  }
+
+  /** Runs one step of unknown length on the bulk connection, after those before it; `ready` is the caller's business. */
+  bulk<R>(work: (connection: Connection) => Promise<R>): Promise<R> {
+    const turn = this.bulkTurn.then(async () => {
+      await this.detect();
+      return work(this.bulkConnection);
+    });
+    this.bulkTurn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** What a statement on the bulk connection must carry itself. */
+  get bulkInline(): InlineSettings {
+    return this.behindPooler ? bulkInline : nothingInline;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.connections.map((connection) => connection.close()));
+  }
+
+  private port(lockTimeout: number): Port {
+    return new ConnectionPort(
+      this.connection(lockTimeout, this.options.tuning.statementTimeout),
+      () => this.beforeUse(),
+      this.inlineMode(lockTimeout),
+    );
+  }
+
+  // One connection, two patiences: the setting is changed when the other one is asked for.
+  private retryPort(connection: Connection, lockTimeout: number): Port {
+    const set = { text: `select set_config('lock_timeout', $1, false)` };
+    const query = async (statement: Statement, values: unknown[]): Promise<Rows> => {
+      await this.beforeUse();
+      if (!this.behindPooler) await connection.query(set, [String(lockTimeout)]);
+      return connection.query(statement, values);
+    };
+    const mode = this.inlineMode(lockTimeout);
+    return {
+      query,
+      get inline() {
+        return mode();
+      },
+    };
+  }
+
+  private inlineMode(lockTimeout: number): () => InlineSettings {
+    const inline: InlineSettings = { lockTimeout, commit: 'statement' };
+    return () => (this.pooled === true ? inline : nothingInline);
+  }
+
+  private beforeUse(): Promise<void> | undefined {
+    if (this.pooled === undefined) return this.detect().then(() => this.ready());
+    return this.ready();
+  }
+
+  private connection(lockTimeout: number | undefined, statementTimeout: number): Connection {
+    const { tuning, applicationName } = this.options;
+    const settings = {
+      application_name: applicationName,
+      statement_timeout: String(statementTimeout),
+      lock_timeout: String(lockTimeout ?? 0),
+      default_transaction_isolation: 'read committed',
+      jit: 'off',
+    };
+    const connection = new Connection({
+      connect: () => this.connect(),
+      settings: () => (this.behindPooler ? undefined : settings),
+      prepares: () => !this.unprepared && (this.options.preparedStatements ?? !this.behindPooler),
+      neverPrepareAgain: () => (this.unprepared = true),
+      statementTimeout,
+      statementCacheSize: tuning.statementCacheSize,
+      maxQueries: tuning.maxQueries,
+      maxIdle: tuning.maxIdle,
+    });
+    this.connections.push(connection);
+    return connection;
+  }
+
+  private connect(): Promise<PoolClient> {
+    return this.source.connect();
+  }
+
+  private detect(): Promise<void> {
+    if (this.pooled !== undefined) return Promise.resolve();
+    this.detecting ??= isTransactionPooler(() => this.source.connect())
+      .then(
+        (pooled) => this.setPooled(pooled),
+        (error: unknown) => {
+          throw error instanceof DatabaseError ? error : readFailure(error, 'connecting').error;
+        },
+      )
+      .finally(() => (this.detecting = undefined));
+    return this.detecting;
+  }
+
+  private setPooled(pooled: boolean): void {
+    this.pooled = pooled;
+    if (!pooled) return;
+    this.warn(
+      'a transaction pooler stands before PostgreSQL: no session is changed, statements are not prepared ' +
+        '(preparedStatements: true for PgBouncer 1.21 or newer), statement_timeout is that of the role, and LISTEN needs listenUrl',
+    );
+  }
+}

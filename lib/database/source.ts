@@ -1,0 +1,138 @@
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import type { Pool, PoolClient } from 'pg';
+import { ConfigError, InvalidArgumentError } from '../persist-pg.errors';
+
+/** Where the database may come from; the first that is given counts. */
+export interface SourceOptions {
+  readonly url: string | undefined;
+  readonly connection: Record<string, unknown> | undefined;
+  /** The app's DataSource. */
+  readonly dataSource: DataSource | undefined;
+  readonly environmentUrl: string | undefined;
+}
+
+/** Whose settings are used, for the log. */
+export type SourceKind = 'url' | 'connection' | 'dataSource' | 'environment';
+
+// What belongs to the app's DataSource alone: entities and their synchronisation, startup parameters (which a
+// transaction pooler refuses), and settings that are global in `pg`.
+const notOurs = [
+  'entities',
+  'migrations',
+  'subscribers',
+  'synchronize',
+  'migrationsRun',
+  'dropSchema',
+  'cache',
+  'logging',
+  'logger',
+  'name',
+  'schema',
+  'applicationName',
+  'parseInt8',
+  'poolSize',
+  'manualInitialization',
+  'installExtensions',
+  'logNotifications',
+  'maxQueryExecutionTime',
+  'namingStrategy',
+];
+
+/**
+ * Our own DataSource, without entities, over the settings found. It only makes connections: its pool gives the clients
+ * that lanes keep for themselves.
+ */
+export class Source {
+  readonly kind: SourceKind;
+  private readonly settings: Record<string, unknown>;
+  private dataSource: DataSource | undefined;
+  private opening: Promise<DataSource> | undefined;
+  private closed = false;
+
+  constructor(
+    options: SourceOptions,
+    private readonly connections: number,
+    private readonly connectTimeout: number,
+  ) {
+    const [kind, settings] = choose(options);
+    this.kind = kind;
+    this.settings = settings;
+  }
+
+  /** A client of its own for the caller, until it is released. */
+  async connect(): Promise<PoolClient> {
+    const dataSource = await this.open();
+    return poolOf(dataSource).connect();
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    const opening = this.opening;
+    if (opening !== undefined) await opening.catch(() => undefined);
+    const { dataSource } = this;
+    this.dataSource = undefined;
+    if (dataSource?.isInitialized === true) await dataSource.destroy();
+  }
+
+  // One opening for all who wait; a failed one is forgotten, so that the next call tries again.
+  private open(): Promise<DataSource> {
+    if (this.closed) return Promise.reject(new Error('the connections are closed'));
+    if (this.dataSource !== undefined) return Promise.resolve(this.dataSource);
+    this.opening ??= this.initialize().finally(() => (this.opening = undefined));
+    return this.opening;
+  }
+
+  private async initialize(): Promise<DataSource> {
+    const extra = { ...(this.settings['extra'] as Record<string, unknown> | undefined) };
+    for (const name of ['query_timeout', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout']) delete extra[name];
+    const dataSource = new DataSource({
+      ...this.settings,
+      type: 'postgres',
+      applicationName: undefined,
+      installExtensions: false,
+      poolErrorHandler: () => {},
+      extra: {
+        connectionTimeoutMillis: this.connectTimeout,
+        ...extra,
+        max: this.connections,
+        min: 0,
+        idleTimeoutMillis: 10_000,
+        allowExitOnIdle: true,
+        application_name: undefined,
+      },
+    } as unknown as DataSourceOptions);
+    await dataSource.initialize();
+    this.dataSource = dataSource;
+    return dataSource;
+  }
+}
+
+/** The `pg` pool under a DataSource; there is none before `initialize()` and after `destroy()`. */
+function poolOf(dataSource: DataSource): Pool {
+  const { master } = dataSource.driver as unknown as { master?: Pool };
+  if (master === undefined) throw new Error('the DataSource is not initialized');
+  return master;
+}
+
+function choose(options: SourceOptions): [SourceKind, Record<string, unknown>] {
+  if (options.url !== undefined) return ['url', { url: checkUrl('url', options.url) }];
+  if (options.connection !== undefined) return ['connection', ours('connection', options.connection)];
+  if (options.dataSource !== undefined)
+    return ['dataSource', ours('dataSource', options.dataSource.options as unknown as Record<string, unknown>)];
+  if (options.environmentUrl !== undefined) return ['environment', { url: checkUrl('DATABASE_URL', options.environmentUrl) }];
+  throw new ConfigError(
+    'no database: give forRoot() a url or connection, or a dataSource (its name or itself), or let the app have a default TypeORM DataSource, ' +
+      'or set PERSISTPG_URL or DATABASE_URL. If the app has a DataSource of another copy of typeorm, hand it over as dataSource',
+  );
+}
+
+function ours(argument: string, settings: Record<string, unknown>): Record<string, unknown> {
+  const { type } = settings;
+  if (type !== undefined && type !== 'postgres') throw new InvalidArgumentError(argument, `is for ${String(type)}; only postgres will do`);
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => !notOurs.includes(name)));
+}
+
+function checkUrl(argument: string, url: string): string {
+  if (!/^postgres(ql)?:\/\//.test(url)) throw new InvalidArgumentError(argument, 'must begin with postgres:// or postgresql://');
+  return url;
+}

@@ -1,0 +1,69 @@
+import type { Kind } from '../batching/kind';
+import type { Unit } from '../batching/unit';
+import { unprepared, prepared, type Statement } from '../database/identifier';
+import type { Database } from '../database/database';
+import type { Port } from '../database/lanes';
+import { arrayLiteral, compareBytes } from './kv-row';
+import type { KvWrites, RowInput } from './kv-writes';
+import type { KvSql } from './kv.sql';
+
+const chunk = 4_000;
+const setTimeoutHere = unprepared(`select set_config('statement_timeout', $1, true)`);
+
+/**
+ * An `mset` of more entries than a lane should carry: one transaction on the bulk connection, in chunks of arrays. Needs
+ * no temporary table, so it works for roles without DDL and behind poolers.
+ */
+export class KvBulkWrites implements Kind<readonly RowInput[], void, Port> {
+  readonly name = 'mset';
+  readonly role = 'write';
+  readonly aside = true;
+
+  constructor(
+    private readonly database: Database,
+    private readonly sql: KvSql,
+    private readonly writes: KvWrites,
+    private readonly statementTimeout: number,
+  ) {}
+
+  /** By `port` only in a transaction of the app; else the bulk connection is taken. */
+  async send([unit]: readonly Unit<readonly RowInput[], void>[], port: Port | undefined): Promise<readonly unknown[]> {
+    const { keys, input, space } = unit!;
+    const order = keys.map((_, i) => i).sort((a, b) => compareBytes(keys[a]!, keys[b]!));
+    const write = async (query: (statement: Statement, values: unknown[]) => Promise<unknown>, statement: Statement): Promise<void> => {
+      for (let from = 0; from < order.length; from += chunk)
+        await query(statement, parameters(space.name, keys, input, order.slice(from, from + chunk)));
+    };
+    if (port !== undefined) {
+      await write((statement, values) => port.query(statement, values), prepared(this.sql.upsertArrays(this.writes.carried(port.inline))));
+      return [undefined];
+    }
+    const statement = prepared(this.sql.upsertArrays(this.writes.carried(this.database.lanes.bulkInline)));
+    await this.database.bulk((connection) =>
+      connection.transaction(async (query) => {
+        await query(setTimeoutHere, [String(this.statementTimeout)]);
+        await write((each, values) => query(each, values, this.statementTimeout), statement);
+      }),
+    );
+    return [undefined];
+  }
+
+  settle(unit: Unit<readonly RowInput[], void>): void {
+    for (const call of unit.calls) call.resolve();
+  }
+}
+
+function parameters(namespace: string, keys: readonly string[], rows: readonly RowInput[], order: readonly number[]): unknown[] {
+  const column = (i: number): string => nullableArray(order.map((row) => rows[row]![i] as string | number | Uint8Array | null));
+  return [namespace, arrayLiteral(order.map((row) => keys[row]!)), column(0), column(1), column(2), column(3)];
+}
+
+function nullableArray(values: readonly (string | number | Uint8Array | null)[]): string {
+  const parts = values.map((value) => {
+    if (value === null) return 'null';
+    if (typeof value === 'number') return String(value);
+    if (typeof value !== 'string') return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex');
+    return `"${value.replace(/["\\]/g, '\\$&')}"`;
+  });
+  return `{${parts.join(',')}}`;
+}

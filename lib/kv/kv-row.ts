@@ -1,0 +1,81 @@
+import type { KvSpace } from './kv-space';
+import type { StoredExpiry, StoredValue } from './kv-store';
+
+/** The three columns of a value as PostgreSQL's text: JSON, bytes as hex, counter. Exactly one is not null, or none if it is big. */
+export type ValueColumns = readonly [json: string | null, bytes: string | null, counter: string | null];
+
+/** Parses the value; a fresh object at every call. */
+export function readValue(json: string | null, bytes: string | null, counter: string | null): unknown {
+  if (json !== null) return JSON.parse(json);
+  if (counter !== null) return Number(counter);
+  return Buffer.from((bytes as string).slice(2), 'hex');
+}
+
+/** Whether the value was left out of a merged read. */
+export function isBig(json: string | null, bytes: string | null, counter: string | null): boolean {
+  return json === null && bytes === null && counter === null;
+}
+
+/** Milliseconds to live; negative is a moment, in milliseconds of the epoch; null is for ever. */
+export function expiryParameter(expiry: StoredExpiry): number | null {
+  if (expiry === 'never') return null;
+  if ('ttl' in expiry) return expiry.ttl;
+  if ('at' in expiry) return -expiry.at.getTime();
+  return expiry.keep === 'never' ? null : expiry.keep.ttl;
+}
+
+/** Bytes of a value as it is sent. */
+export function bytesOf(value: StoredValue): number {
+  return value.json === undefined ? value.bytes.byteLength : value.json.length;
+}
+
+/** What of a JSON value its namespace's index holds: its named fields; null where there is no index or no field. */
+export function indexedFields(space: KvSpace, value: StoredValue): string | null {
+  if (space.indexes === undefined || value.json === undefined) return null;
+  const fields = fieldsOf(JSON.parse(value.json), space.indexes);
+  return fields === undefined ? null : JSON.stringify(fields);
+}
+
+/** The named fields of a value, by their paths. */
+export function fieldsOf(value: unknown, paths: readonly string[]): Record<string, unknown> | undefined {
+  const fields: Record<string, unknown> = {};
+  let found = false;
+  for (const path of paths) {
+    let field: unknown = value;
+    for (const step of path.split('.')) {
+      if (Array.isArray(field)) field = /^-?\d+$/.test(step) ? field.at(Number(step)) : undefined;
+      else if (typeof field === 'object' && field !== null && Object.hasOwn(field, step)) field = (field as Record<string, unknown>)[step];
+      else field = undefined;
+    }
+    if (field === undefined || (typeof field === 'object' && field !== null)) continue;
+    fields[path] = field;
+    found = true;
+  }
+  return found ? fields : undefined;
+}
+
+/** Orders text as UTF-8 bytes, as `collate "C"` does: JavaScript's own order differs above U+FFFF. */
+export function compareBytes(a: string, b: string): number {
+  if (a === b) return 0;
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x === y) continue;
+    // Surrogates stand for code points above all of the others.
+    return (x >= 0xd800 && x <= 0xdfff ? x + 0x10000 : x) - (y >= 0xd800 && y <= 0xdfff ? y + 0x10000 : y);
+  }
+  return a.length - b.length;
+}
+
+/** Texts as a PostgreSQL array literal. */
+export function arrayLiteral(texts: readonly string[]): string {
+  let literal = '{';
+  for (let i = 0; i < texts.length; i++) {
+    const text = texts[i] as string;
+    literal += i === 0 ? '"' : ',"';
+    literal += /["\\]/.test(text) ? text.replace(/["\\]/g, '\\$&') : text;
+    literal += '"';
+  }
+  return `${literal}}`;
+}

@@ -1,0 +1,160 @@
+import type { Batcher } from '../batching/batcher';
+import type { Kind } from '../batching/kind';
+import { Unit } from '../batching/unit';
+import type { Database } from '../database/database';
+import type { Port } from '../database/lanes';
+import type { JoinedTransaction } from '../database/transactions';
+import type { ResolvedOptions } from '../persist-pg.options';
+import { KvBulkWrites } from './kv-bulk-writes';
+import { KvReads } from './kv-reads';
+import { KvSpaces, type KvSpace } from './kv-space';
+import { KvIndexes } from './kv-indexes';
+import { KvWalks, type WalkQuery } from './kv-walks';
+import { KvWrites, type Addition } from './kv-writes';
+import { KvSql } from './kv.sql';
+
+/** Rows up to which an `mset` is one statement on a lane. */
+export const smallMset = 128;
+
+/** The `kv` table of an instance: its kinds of operations, shared by all faces of the store. */
+export class KvTable {
+  readonly spaces = new KvSpaces();
+  readonly reads: KvReads;
+  readonly walks: KvWalks;
+  readonly indexes: KvIndexes;
+  readonly set;
+  readonly setAbsent;
+  readonly replace;
+  readonly expire;
+  readonly merge;
+  readonly add;
+  readonly addWithin;
+  readonly addAbsent;
+  readonly addFloat;
+  readonly delete;
+  readonly deleteVersion;
+  readonly setMany;
+  readonly setVeryMany: KvBulkWrites;
+  private readonly deleteExpired;
+
+  constructor(
+    readonly database: Database,
+    readonly batcher: Batcher<Port>,
+    readonly options: ResolvedOptions,
+  ) {
+    const sql = new KvSql({ table: database.schema.table('kv'), expiry: options.kv.expiry });
+    const writes = new KvWrites(sql, options.kv.durability);
+    this.reads = new KvReads(sql, batcher, options.timeout, (space, key) => this.expired(space, key));
+    const plain = { bytes: false, indexed: false };
+    const bytes = { bytes: true, indexed: false };
+    const indexed = { bytes: false, indexed: true };
+    this.set = {
+      json: writes.set({ ...plain, keep: false }),
+      jsonKeep: writes.set({ ...plain, keep: true }),
+      bytes: writes.set({ ...bytes, keep: false }),
+      bytesKeep: writes.set({ ...bytes, keep: true }),
+      indexed: writes.set({ ...indexed, keep: false }),
+      indexedKeep: writes.set({ ...indexed, keep: true }),
+    };
+    this.setAbsent = { json: writes.setAbsent(plain), bytes: writes.setAbsent(bytes), indexed: writes.setAbsent(indexed) };
+    this.replace = writes.change('replace');
+    this.expire = writes.change('expire');
+    this.merge = writes.change('merge');
+    this.addWithin = writes.change('addWithin');
+    this.add = writes.add((unit) => this.addOneByOne(unit));
+    this.addAbsent = writes.addAbsent();
+    this.addFloat = writes.addFloat();
+    this.delete = writes.delete();
+    this.deleteVersion = writes.deleteVersion();
+    this.setMany = writes.setMany();
+    this.setVeryMany = new KvBulkWrites(database, sql, writes, options.kv.msetTimeout);
+    this.deleteExpired = writes.deleteExpired();
+    this.indexes = new KvIndexes(database, this.spaces);
+    this.walks = new KvWalks(database.schema.table('kv'), options.kv.expiry);
+  }
+
+  /** Runs an operation in an open transaction of the app, in its order with this process's own. */
+  async inTransaction<I, R>(
+    kind: Kind<I, R, Port>,
+    space: KvSpace,
+    keys: readonly string[],
+    input: I,
+    transaction: JoinedTransaction,
+  ): Promise<R> {
+    const fresh = keys.filter((key) => !transaction.touched.has(nameOf(space, key)));
+    if (fresh.length > 0) {
+      for (const key of fresh) transaction.touched.add(nameOf(space, key));
+      await this.batcher.settled(space, fresh, this.options.timeout);
+    }
+    if (kind.role === 'write') for (const key of keys) transaction.written.add(nameOf(space, key));
+    return new Promise<R>((resolve, reject) => {
+      const unit = new Unit(kind, space, keys, { input, resolve, reject, deadline: 0 }, 0, 0, 0);
+      unit.via = transaction;
+      kind
+        .send([unit], transaction)
+        .then(([result]) => kind.settle(unit, result))
+        .catch(reject);
+    });
+  }
+
+  /** Walks on the bulk connection, after this process's earlier writes of the namespace. */
+  async walk<R>(namespace: string, nested: boolean, work: (query: WalkQuery) => Promise<R>): Promise<R> {
+    await this.earlierWrites(namespace, nested);
+    return this.database.bulk((connection) => work((statement, values) => connection.query(statement, values)));
+  }
+
+  async walkInTransaction<R>(
+    namespace: string,
+    nested: boolean,
+    work: (query: WalkQuery) => Promise<R>,
+    transaction: JoinedTransaction,
+  ): Promise<R> {
+    const name = `kv\0${namespace}\0${nested}`;
+    if (!transaction.touched.has(name)) {
+      transaction.touched.add(name);
+      await this.earlierWrites(namespace, nested);
+    }
+    return work((statement, values) => transaction.query(statement, values));
+  }
+
+  /** Runs VACUUM (ANALYZE), which takes its time: no statement timeout. */
+  async compact(): Promise<void> {
+    await this.database.bulk(async (connection) => {
+      const off = !this.database.lanes.behindPooler;
+      if (off) await connection.query({ text: 'set statement_timeout = 0' }, []);
+      try {
+        await connection.query({ text: `vacuum (analyze) ${this.database.schema.table('kv')}` }, [], 3_600_000);
+      } finally {
+        if (off) connection.drop();
+      }
+    });
+  }
+
+  // Bounded: what waits for a row that the caller's own transaction holds must not wait for the caller.
+  private async earlierWrites(namespace: string, nested: boolean): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.options.timeout)));
+    await Promise.race([late, Promise.all([...this.spaces.inside(namespace, nested)].map((space) => space.earlierWrites()))]);
+    clearTimeout(timer);
+  }
+
+  private async addOneByOne(unit: Unit<Addition, number | undefined>): Promise<void> {
+    for (const call of unit.calls) {
+      try {
+        call.resolve(await this.batcher.submitUnordered(this.add, unit.space, unit.keys, call.input, unit.weight, this.options.timeout));
+      } catch (error) {
+        call.reject(error);
+      }
+    }
+  }
+
+  // Tidying up is nobody's operation: what fails here is left to the sweeper.
+  private expired(space: KvSpace, key: string): void {
+    this.batcher.submitUnordered(this.deleteExpired, space, [key], undefined, 0, this.options.timeout).catch(() => {});
+  }
+}
+
+/** Name of a key of the table, for sets. */
+export function nameOf(space: KvSpace, key: string): string {
+  return `kv\0${space.name}\0${key}`;
+}

@@ -1,0 +1,423 @@
+import type { Kind } from '../batching/kind';
+import type { Port } from '../database/lanes';
+import type { EntityManager, TransactionManager, TransactionOptions } from '../database/transaction-manager';
+import { KeyLockedError, NotANumberError } from '../persist-pg.errors';
+import { bytesOf, expiryParameter, indexedFields, readValue } from './kv-row';
+import type { KvSpace } from './kv-space';
+import type { EntryFilter, KvStore, Page, StoredEntry, StoredExpiry, StoredValue, WriteCondition, WriteResult } from './kv-store';
+import type { KvStats } from './kv';
+import { nameOf, smallMset, type KvTable } from './kv-table';
+import type { WalkQuery } from './kv-walks';
+import type { Change, RowInput } from './kv-writes';
+
+/** In whose transaction operations run: the ambient one if there is any, none, or the manager's. */
+type Within = 'ambient' | 'none' | TransactionManager;
+
+const largestSafe = Number.MAX_SAFE_INTEGER;
+
+/** Keeps entries in PostgreSQL; calls merge with those of everyone else in the process. */
+export class PgKvStore implements KvStore {
+  constructor(
+    private readonly table: KvTable,
+    private readonly within: Within = 'ambient',
+  ) {}
+
+  get(namespace: string, key: string): Promise<unknown> {
+    const space = this.table.spaces.of(namespace);
+    return this.run(this.table.reads.getOne, space, key, undefined, key.length, space.expectedBytes);
+  }
+
+  async getEntry(namespace: string, key: string): Promise<StoredEntry | undefined> {
+    const [entry] = await this.getEntries(namespace, [key]);
+    return entry;
+  }
+
+  async getMany(namespace: string, keys: readonly string[]): Promise<unknown[]> {
+    return this.readMany(this.table.reads.get, namespace, keys);
+  }
+
+  async getEntries(namespace: string, keys: readonly string[]): Promise<(StoredEntry | undefined)[]> {
+    return this.readMany(this.table.reads.entries, namespace, keys);
+  }
+
+  async exists(namespace: string, keys: readonly string[]): Promise<number> {
+    const lives = await this.readMany(this.table.reads.lives, namespace, keys);
+    return lives.filter((left) => left !== -2).length;
+  }
+
+  async ttl(namespace: string, key: string): Promise<number> {
+    const [left] = await this.readMany(this.table.reads.lives, namespace, [key]);
+    return left!;
+  }
+
+  set(namespace: string, key: string, value: StoredValue, expiry: StoredExpiry, condition: WriteCondition): Promise<boolean> {
+    const { spaces, set } = this.table;
+    const space = spaces.of(namespace);
+    if (condition !== 'always') return this.setIf(space, key, value, expiry, condition);
+    const keep = typeof expiry === 'object' && 'keep' in expiry;
+    const until = expiryParameter(expiry);
+    const bytes = bytesOf(value);
+    space.saw(bytes);
+    if (value.json === undefined)
+      return this.run(keep ? set.bytesKeep : set.bytes, space, key, [value.bytes, until], key.length + bytes, bytes);
+    if (space.indexes !== undefined) {
+      return this.run(
+        keep ? set.indexedKeep : set.indexed,
+        space,
+        key,
+        [value.json, until, indexedFields(space, value)],
+        key.length + bytes,
+        bytes,
+      );
+    }
+    return this.run(keep ? set.jsonKeep : set.json, space, key, [value.json, until], key.length + bytes, bytes);
+  }
+
+  async setMany(
+    namespace: string,
+    entries: readonly { readonly key: string; readonly value: StoredValue; readonly expiry: StoredExpiry }[],
+  ): Promise<void> {
+    const space = this.table.spaces.of(namespace);
+    let bytes = 0;
+    const rows = entries.map(({ key, value, expiry }): RowInput => {
+      bytes += key.length + bytesOf(value);
+      return [value.json ?? null, value.bytes ?? null, expiryParameter(expiry), indexedFields(space, value)];
+    });
+    const kind = entries.length <= smallMset ? this.table.setMany : this.table.setVeryMany;
+    const keys = entries.map(({ key }) => key);
+    await this.runMany(kind, space, keys, rows, bytes, bytes);
+  }
+
+  async getAndSet(namespace: string, key: string, value: StoredValue, expiry: StoredExpiry): Promise<unknown> {
+    const space = this.table.spaces.of(namespace);
+    // A live row is replaced, a missing one made; each is decided by its statement, so another writer between only costs a turn.
+    for (;;) {
+      const change = await this.replace(space, key, value, expiry, {});
+      if (change !== undefined) return readValue(...(change.before as [string | null, string | null, string | null]));
+      if (await this.setAbsent(space, key, value, expiry)) return undefined;
+    }
+  }
+
+  async getAndDelete(namespace: string, key: string): Promise<unknown> {
+    const space = this.table.spaces.of(namespace);
+    const [row] = await this.runMany(this.table.delete, space, [key], undefined, key.length, key.length);
+    return row?.live === true ? readValue(...row.value) : undefined;
+  }
+
+  async getAndTouch(namespace: string, key: string, ttl: number): Promise<unknown> {
+    const change = await this.run(this.table.expire, this.table.spaces.of(namespace), key, [ttl, null], key.length, key.length);
+    return change === undefined ? undefined : readValue(...(change.before as [string | null, string | null, string | null]));
+  }
+
+  async compareAndSet(
+    namespace: string,
+    key: string,
+    expected: StoredValue | undefined,
+    next: StoredValue,
+    expiry: StoredExpiry,
+  ): Promise<WriteResult> {
+    const space = this.table.spaces.of(namespace);
+    if (expected === undefined) {
+      const version = await this.setAbsent(space, key, next, expiry);
+      return version === undefined ? { written: false } : { written: true, version };
+    }
+    const change = await this.replace(space, key, next, expiry, { value: expected });
+    return change?.changed === true ? { written: true, version: Number(change.result) } : { written: false };
+  }
+
+  async merge(
+    namespace: string,
+    key: string,
+    patch: string,
+    maxSize: number,
+  ): Promise<{ value: unknown } | { problem: 'missing' | 'not an object' | 'too large' }> {
+    const space = this.table.spaces.of(namespace);
+    if (space.indexes !== undefined) return this.mergeIndexed(space, key, patch, maxSize);
+    const change = await this.run(this.table.merge, space, key, [patch, maxSize], key.length + patch.length, patch.length);
+    if (change === undefined) return { problem: 'missing' };
+    if (change.changed) return { value: JSON.parse(change.result as string) };
+    return { problem: change.before[0] === 't' ? 'too large' : 'not an object' };
+  }
+
+  async delete(namespace: string, keys: readonly string[]): Promise<number> {
+    const rows = await this.runMany(this.table.delete, this.table.spaces.of(namespace), keys, undefined, keys.length, keys.length);
+    return rows.filter((row) => row?.live === true).length;
+  }
+
+  async expire(
+    namespace: string,
+    key: string,
+    expiry: { ttl: number } | { at: Date } | null,
+    mode?: 'nx' | 'xx' | 'gt' | 'lt',
+  ): Promise<boolean> {
+    const input = expiry === null ? [null, 'xx'] : [expiryParameter(expiry), mode ?? null];
+    const change = await this.run(this.table.expire, this.table.spaces.of(namespace), key, input, key.length, key.length);
+    return change?.changed === true;
+  }
+
+  async add(
+    namespace: string,
+    key: string,
+    by: number,
+    options: { ttl?: number | undefined; min?: number | undefined; max?: number | undefined },
+  ): Promise<number | undefined> {
+    const space = this.table.spaces.of(namespace);
+    const { ttl = null, min, max } = options;
+    if (min !== undefined || max !== undefined) return this.addBounded(space, key, by, ttl, min ?? -largestSafe, max ?? largestSafe);
+    const sum = await this.run(this.table.add, space, key, { by, ttl }, key.length + 8, key.length + 8);
+    if (sum === undefined) throw await this.notANumber(space, key);
+    return sum;
+  }
+
+  async addFloat(namespace: string, key: string, by: number, ttl: number | undefined): Promise<number> {
+    const space = this.table.spaces.of(namespace);
+    const sum = await this.run(this.table.addFloat, space, key, [JSON.stringify(by), ttl ?? null], key.length + 8, key.length + 8);
+    if (sum === undefined) throw await this.notANumber(space, key);
+    return sum;
+  }
+
+  keys(namespace: string, filter: EntryFilter, page: Page): Promise<string[]> {
+    return this.walk(namespace, (query) => this.table.walks.keys(query, namespace, filter, page));
+  }
+
+  entries(namespace: string, filter: EntryFilter, page: Page): Promise<[key: string, value: unknown][]> {
+    return this.walk(namespace, (query) => this.table.walks.entries(query, namespace, filter, page));
+  }
+
+  count(namespace: string, filter: EntryFilter): Promise<number> {
+    return this.walk(namespace, (query) => this.table.walks.count(query, namespace, filter));
+  }
+
+  searchValues(namespace: string, term: string, page: Page): Promise<string[]> {
+    return this.walk(namespace, (query) => this.table.walks.searchValues(query, namespace, term, page));
+  }
+
+  async find(namespace: string, field: string, value: string | number | boolean | null, page: Page): Promise<string[]> {
+    return this.walk(namespace, async (query) => {
+      const indexed = await this.table.indexes.isComplete(query, namespace, field);
+      return this.table.walks.find(query, namespace, field, value, page, indexed);
+    });
+  }
+
+  deletePrefix(namespace: string, prefix: string): Promise<number> {
+    return this.walk(namespace, async (query) => {
+      const cutoff = await this.table.walks.cutoff(query);
+      return this.table.walks.deleteAll(query, namespace, prefix, cutoff);
+    });
+  }
+
+  clear(namespace: string, nested: boolean): Promise<number> {
+    return this.walk(
+      namespace,
+      async (query) => {
+        const { walks } = this.table;
+        const cutoff = await walks.cutoff(query);
+        let live = await walks.deleteAll(query, namespace, '', cutoff);
+        if (nested) for (const inside of await walks.namespaces(query, namespace)) live += await walks.deleteAll(query, inside, '', cutoff);
+        return live;
+      },
+      nested,
+    );
+  }
+
+  namespaces(inside: string): Promise<string[]> {
+    return this.walk(inside, (query) => this.table.walks.namespaces(query, inside), true);
+  }
+
+  declareIndexes(namespace: string, paths: readonly string[]): void {
+    this.table.indexes.declare(this.table.spaces.of(namespace), paths);
+  }
+
+  stats(namespace: string): Promise<KvStats> {
+    return this.walk(namespace, (query) => this.table.walks.stats(query, namespace));
+  }
+
+  async compact(): Promise<void> {
+    await this.table.compact();
+  }
+
+  withManager(manager: TransactionManager): KvStore {
+    return new PgKvStore(this.table, manager);
+  }
+
+  detached(): KvStore {
+    return new PgKvStore(this.table, 'none');
+  }
+
+  transaction<R>(work: (store: KvStore, manager: EntityManager) => Promise<R>, options?: TransactionOptions): Promise<R> {
+    return this.table.database.transactions.run((manager) => work(this.withManager(manager), manager), options);
+  }
+
+  // ------------------------------------------------------------------------------------------------ parts
+
+  private async setIf(
+    space: KvSpace,
+    key: string,
+    value: StoredValue,
+    expiry: StoredExpiry,
+    condition: Exclude<WriteCondition, 'always'>,
+  ): Promise<boolean> {
+    if (condition === 'absent') return (await this.setAbsent(space, key, value, expiry)) !== undefined;
+    const change = await this.replace(space, key, value, expiry, condition === 'present' ? {} : { version: condition.version });
+    return change?.changed === true;
+  }
+
+  private setAbsent(space: KvSpace, key: string, value: StoredValue, expiry: StoredExpiry): Promise<number | undefined> {
+    const { setAbsent } = this.table;
+    const until = expiryParameter(expiry);
+    const bytes = bytesOf(value);
+    if (value.json === undefined) return this.run(setAbsent.bytes, space, key, [value.bytes, until], key.length + bytes, bytes);
+    if (space.indexes === undefined) return this.run(setAbsent.json, space, key, [value.json, until], key.length + bytes, bytes);
+    return this.run(setAbsent.indexed, space, key, [value.json, until, indexedFields(space, value)], key.length + bytes, bytes);
+  }
+
+  /** Over a live row only. */
+  private replace(
+    space: KvSpace,
+    key: string,
+    value: StoredValue,
+    expiry: StoredExpiry,
+    expected: { version?: number; value?: StoredValue },
+  ): Promise<Change | undefined> {
+    const keep = typeof expiry === 'object' && 'keep' in expiry;
+    const input: RowInput = [
+      value.json ?? null,
+      value.bytes ?? null,
+      expiryParameter(expiry),
+      indexedFields(space, value),
+      keep,
+      expected.version ?? null,
+      expected.value?.json ?? null,
+      expected.value?.bytes ?? null,
+    ];
+    const bytes = bytesOf(value);
+    return this.run(this.table.replace, space, key, input, key.length + bytes, bytes);
+  }
+
+  private async addBounded(
+    space: KvSpace,
+    key: string,
+    by: number,
+    ttl: number | null,
+    least: number,
+    most: number,
+  ): Promise<number | undefined> {
+    for (;;) {
+      const change = await this.run(this.table.addWithin, space, key, [by, least, most], key.length + 8, key.length + 8);
+      if (change?.changed === true) return Number(change.result);
+      if (change !== undefined) {
+        if (change.before[0] === 't') return undefined;
+        throw await this.notANumber(space, key);
+      }
+      if (by < least || by > most) return undefined;
+      const made = await this.run(this.table.addAbsent, space, key, [by, ttl], key.length + 8, key.length + 8);
+      if (made !== undefined) return made;
+    }
+  }
+
+  // The index must hold the fields of the merged value, which only we can tell: merged here, written if nobody was faster.
+  private async mergeIndexed(
+    space: KvSpace,
+    key: string,
+    patch: string,
+    maxSize: number,
+  ): Promise<{ value: unknown } | { problem: 'missing' | 'not an object' | 'too large' }> {
+    for (;;) {
+      const entry = await this.getEntry(space.name, key);
+      if (entry === undefined) return { problem: 'missing' };
+      const { value } = entry;
+      if (typeof value !== 'object' || value === null || Array.isArray(value) || Buffer.isBuffer(value))
+        return { problem: 'not an object' };
+      const merged = { ...value, ...(JSON.parse(patch) as object) };
+      const json = JSON.stringify(merged);
+      if (Buffer.byteLength(json) > maxSize) return { problem: 'too large' };
+      const change = await this.replace(space, key, { json }, { keep: 'never' }, { version: entry.version });
+      if (change?.changed === true) return { value: merged };
+    }
+  }
+
+  private async notANumber(space: KvSpace, key: string): Promise<NotANumberError> {
+    const value = await this.get(space.name, key);
+    return new NotANumberError(
+      key,
+      typeof value === 'number'
+        ? `is ${value}, and the result would not be a number that can be counted exactly (whole, within 2^53 - 1)`
+        : 'is not a number',
+    );
+  }
+
+  private async readMany<R>(kind: Kind<undefined, R[], Port>, namespace: string, keys: readonly string[]): Promise<R[]> {
+    if (keys.length === 0) return [];
+    const space = this.table.spaces.of(namespace);
+    const different = keys.length === 1 ? keys : [...new Set(keys)];
+    const weight = different.length * space.expectedBytes;
+    const results = await this.runMany(kind, space, different, undefined, different.length * 16, weight, this.table.options.kv.mgetTimeout);
+    if (different.length === keys.length) return results;
+    const byKey = new Map(different.map((key, i) => [key, results[i] as R]));
+    return keys.map((key) => byKey.get(key) as R);
+  }
+
+  private run<I, R>(kind: Kind<I, R, Port>, space: KvSpace, key: string, input: I, bytes: number, weight: number): Promise<R> {
+    const { batcher, options } = this.table;
+    const transaction = this.joined();
+    if (transaction !== undefined) return this.join(transaction, kind, space, [key], input);
+    const refusal = kind.role === 'write' ? this.ownLock(space, [key]) : undefined;
+    if (refusal !== undefined) return Promise.reject(refusal);
+    return batcher.submit(kind, space, key, input, bytes, weight, options.timeout);
+  }
+
+  private runMany<I, R>(
+    kind: Kind<I, R, Port>,
+    space: KvSpace,
+    keys: readonly string[],
+    input: I,
+    bytes: number,
+    weight: number,
+    timeout = this.table.options.timeout,
+  ): Promise<R> {
+    const transaction = this.joined();
+    if (transaction !== undefined) return this.join(transaction, kind, space, keys, input);
+    const refusal = kind.role === 'write' ? this.ownLock(space, keys) : undefined;
+    if (refusal !== undefined) return Promise.reject(refusal);
+    return this.table.batcher.submitMany(kind, space, keys, input, bytes, weight, timeout);
+  }
+
+  /** The manager of the transaction that operations join, if there is one. */
+  private joined(): TransactionManager | undefined {
+    if (this.within === 'none') return undefined;
+    return this.within === 'ambient' ? this.table.database.transactions.ambient() : this.within;
+  }
+
+  private async join<I, R>(
+    manager: TransactionManager,
+    kind: Kind<I, R, Port>,
+    space: KvSpace,
+    keys: readonly string[],
+    input: I,
+  ): Promise<R> {
+    const transaction = await this.table.database.transactions.join(manager);
+    return this.table.inTransaction(kind, space, keys, input, transaction);
+  }
+
+  // A lane write on a row that the caller's own transaction has locked would wait for itself: a deadlock PostgreSQL cannot see.
+  private ownLock(space: KvSpace, keys: readonly string[]): KeyLockedError | undefined {
+    const transaction = this.table.database.transactions.ofCaller();
+    if (transaction === undefined) return undefined;
+    const own = keys.find((key) => transaction.written.has(nameOf(space, key)));
+    if (own === undefined) return undefined;
+    return new KeyLockedError(
+      own,
+      `${JSON.stringify(own)} was written by the caller's own open transaction: write it through that transaction too (withManager), or after its end`,
+      {
+        byOwnTransaction: true,
+      },
+    );
+  }
+
+  private async walk<R>(namespace: string, work: (query: WalkQuery) => Promise<R>, nested = false): Promise<R> {
+    const manager = this.joined();
+    if (manager === undefined) return this.table.walk(namespace, nested, work);
+    const transaction = await this.table.database.transactions.join(manager);
+    return this.table.walkInTransaction(namespace, nested, work, transaction);
+  }
+}

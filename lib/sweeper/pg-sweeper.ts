@@ -1,0 +1,156 @@
+import { randomUUID } from 'node:crypto';
+import type { Database } from '../database/database';
+import type { Instrumentation } from '../instrumentation';
+import { resolveSweeperOptions, type SweeperOptions } from '../persist-pg.options';
+import { Sweeper, type SweepResult } from './sweeper';
+import { sweeperSql } from './sweeper.sql';
+
+/** A table that is swept: its name in results, and whether it is only swept by hand. */
+export interface SweptTable {
+  readonly name: keyof SweepResult;
+  /** Quoted and qualified. */
+  readonly relation: string;
+  /** Not by the timer: expiry `manual`. */
+  readonly byHand?: boolean;
+  /** Never: expiry `ignore`. */
+  readonly never?: boolean;
+}
+
+type Settings = ReturnType<typeof resolveSweeperOptions>;
+
+const pagesPerStep = 256;
+const nothing: SweepResult = { kv: 0, cache: 0, session: 0, lock: 0, rate_limit: 0, reservation: 0 };
+
+/** Walks the heap of each table in ranges of pages and removes what has expired. */
+export class PgSweeper extends Sweeper {
+  private readonly owner = randomUUID();
+  private settings: Settings;
+  private timer: NodeJS.Timeout | undefined;
+  private started = false;
+  private running: Promise<void> | undefined;
+  private stopping = false;
+  private last: { at?: Date; result?: SweepResult; error?: Error } = {};
+
+  constructor(
+    private readonly database: Database,
+    private readonly tables: readonly SweptTable[],
+    private readonly instrumentation: Instrumentation,
+    defaults: Settings,
+  ) {
+    super();
+    this.settings = defaults;
+  }
+
+  start(options: SweeperOptions = {}): void {
+    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    this.settings = { ...this.settings, ...pick(resolveSweeperOptions(options), Object.keys(given)) };
+    this.started = true;
+    this.stopping = false;
+    this.schedule();
+  }
+
+  async stop(): Promise<void> {
+    this.started = false;
+    this.stopping = true;
+    clearTimeout(this.timer);
+    await this.running;
+  }
+
+  async sweep(): Promise<SweepResult> {
+    const result = await this.pass(true, Infinity);
+    this.last = { at: new Date(), result };
+    return result;
+  }
+
+  status(): {
+    readonly running: boolean;
+    readonly lastRunAt: Date | undefined;
+    readonly lastResult: SweepResult | undefined;
+    readonly lastError: Error | undefined;
+  } {
+    return { running: this.started, lastRunAt: this.last.at, lastResult: this.last.result, lastError: this.last.error };
+  }
+
+  // Armed anew after each run, so that runs never overlap; jittered, so that processes do not sweep in step.
+  private schedule(): void {
+    clearTimeout(this.timer);
+    if (!this.started) return;
+    this.timer = setTimeout(
+      () => {
+        this.running = this.run().finally(() => {
+          this.running = undefined;
+          this.schedule();
+        });
+      },
+      this.settings.interval * (0.75 + Math.random() / 2),
+    );
+    this.timer.unref();
+  }
+
+  private async run(): Promise<void> {
+    try {
+      const result = await this.pass(false, this.settings.budget ?? this.settings.interval / 5);
+      this.last = { at: new Date(), result };
+    } catch (error) {
+      this.last = { ...this.last, at: new Date(), error: error as Error };
+    }
+  }
+
+  private async pass(byHand: boolean, budget: number): Promise<SweepResult> {
+    const end = performance.now() + budget;
+    const result = { ...nothing };
+    for (const table of this.tables) {
+      if (table.never === true || (table.byHand === true && !byHand)) continue;
+      const relations = await this.query(sweeperSql.relations, [table.relation]);
+      for (const [relation, pages] of relations as [string, string][]) {
+        const removed = byHand ? await this.walk(relation, Number(pages)) : await this.walkInTurn(relation, Number(pages), end);
+        result[table.name] += removed;
+      }
+      if (result[table.name] > 0) this.instrumentation.count('persistpg_swept_rows_total', result[table.name], { table: table.name });
+    }
+    return result;
+  }
+
+  private async walk(relation: string, pages: number): Promise<number> {
+    let removed = 0;
+    for (let page = 0; page < pages && !this.stopping; page += pagesPerStep) removed += await this.sweepPages(relation, page);
+    return removed;
+  }
+
+  /** One pass from where the last one ended, while nobody else has the table and the time lasts. */
+  private async walkInTurn(relation: string, pages: number, end: number): Promise<number> {
+    let removed = 0;
+    let next: number | null = null;
+    for (let walked = 0; walked < pages && performance.now() < end && !this.stopping; walked += pagesPerStep) {
+      const page = await this.claim(relation, next);
+      if (page === undefined) return removed;
+      removed += await this.sweepPages(relation, page);
+      next = page + pagesPerStep >= pages ? 0 : page + pagesPerStep;
+    }
+    if (next !== null) await this.claim(relation, next);
+    return removed;
+  }
+
+  private async sweepPages(relation: string, page: number): Promise<number> {
+    let removed = 0;
+    for (;;) {
+      const rows = await this.query(sweeperSql.step(relation), [`(${page},0)`, `(${page + pagesPerStep},0)`, this.settings.batchSize]);
+      removed += rows.length;
+      if (rows.length < this.settings.batchSize || this.stopping) return removed;
+    }
+  }
+
+  private async claim(relation: string, page: number | null): Promise<number | undefined> {
+    const lease = Math.max(10_000, this.settings.interval * 2);
+    const [row] = await this.query(sweeperSql.claim(this.database.schema.table('meta')), [`sweep ${relation}`, this.owner, lease, page]);
+    return row === undefined ? undefined : Number(row[0]);
+  }
+
+  private query(text: string, values: unknown[]): Promise<(string | null)[][]> {
+    return this.database.bulk((connection) => connection.query({ text }, values));
+  }
+}
+
+function pick(settings: Settings, names: readonly string[]): Partial<Settings> {
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => names.includes(name)));
+}

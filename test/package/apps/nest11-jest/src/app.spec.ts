@@ -1,0 +1,16 @@
+import { Test } from '@nestjs/testing';
+import { KeyNotFoundError, Kv } from 'nestjs-persistpg';
+import { startPostgres } from 'nestjs-persistpg/testing';
+import { AppModule, AppService } from './app.module';
+
+describe('AppModule', () => {
+  it('says hello through the database', async () => {
+    const postgres = await startPostgres();
+    const app = await Test.createTestingModule({ imports: [AppModule] }).compile();
+    await app.init();
+    expect(await app.get(AppService).getHello()).toBe('Hello World!');
+    await expect(app.get(Kv).getOrThrow('missing')).rejects.toBeInstanceOf(KeyNotFoundError);
+    await app.close();
+    await postgres.stop();
+  });
+});

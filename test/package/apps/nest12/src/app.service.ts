@@ -1,0 +1,16 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { KV, Kv } from 'nestjs-persistpg';
+
+@Injectable()
+export class AppService {
+  constructor(
+    @Inject(KV) private readonly kv: Kv,
+    private readonly sameKv: Kv,
+  ) {}
+
+  async getHello(): Promise<string> {
+    await this.kv.set('greeting', { to: 'World' }, { ttl: '1m' });
+    const greeting = await this.sameKv.get<{ to: string }>('greeting');
+    return `Hello ${greeting?.to}!`;
+  }
+}

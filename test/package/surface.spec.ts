@@ -1,0 +1,51 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import * as core from '../../lib/index';
+import * as testing from '../../lib/testing/index';
+
+const checkout = join(__dirname, '../..');
+const manifest = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8')) as {
+  exports: Record<string, unknown>;
+  dependencies: Record<string, string>;
+  peerDependencies: Record<string, string>;
+  peerDependenciesMeta: Record<string, { optional?: boolean }>;
+};
+
+describe('the entry', () => {
+  it('. exports these names', () => {
+    expect(Object.keys(core).toSorted()).toMatchInlineSnapshot();
+  });
+
+  it('./testing exports these names', () => {
+    expect(Object.keys(testing).toSorted()).toMatchInlineSnapshot();
+  });
+
+  it('list is closed', () => {
+    expect(Object.keys(manifest.exports)).toEqual(['.', './testing', './package.json']);
+  });
+});
+
+describe('the core', () => {
+  it('loads with nothing installed but its dependencies and required peers', () => {
+    const app = mkdtempSync(join(tmpdir(), 'bare-'));
+    const modules = join(app, 'node_modules');
+    const tsc = join(checkout, 'node_modules/typescript/bin/tsc');
+    try {
+      execFileSync(process.execPath, [tsc, '-p', join(checkout, 'lib/tsconfig.json'), '--outDir', join(modules, 'nestjs-persistpg')]);
+      const required = Object.keys(manifest.peerDependencies).filter((name) => !manifest.peerDependenciesMeta[name]?.optional);
+      for (const name of [...required, ...Object.keys(manifest.dependencies)]) {
+        mkdirSync(dirname(join(modules, name)), { recursive: true });
+        symlinkSync(join(checkout, 'node_modules', name), join(modules, name), 'junction');
+      }
+      const run = (script: string) =>
+        execFileSync(process.execPath, ['-e', script], { cwd: app, encoding: 'utf8', stdio: 'pipe', timeout: 10_000 });
+      expect(run(`require('nestjs-persistpg'); require('nestjs-persistpg/testing'); console.log('loaded')`)).toBe('loaded\n');
+      expect(() => run(`require('keyv')`)).toThrow("Cannot find module 'keyv'");
+    } finally {
+      rmSync(app, { recursive: true, force: true });
+    }
+  });
+});
