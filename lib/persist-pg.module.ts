@@ -76,7 +76,7 @@ export class PersistPgModule implements OnModuleInit, OnModuleDestroy, OnApplica
     return { module: PersistPgFeatureModule, providers, exports: providers.map((provider) => (provider as { provide: symbol }).provide) };
   }
 
-  /** @internal An app that cannot reach its database yet starts; one that is set up wrongly does not. */
+  /** An app that cannot reach its database yet starts; one that is set up wrongly does not. */
   async onModuleInit(): Promise<void> {
     this.refuseTwins();
     try {
@@ -87,12 +87,11 @@ export class PersistPgModule implements OnModuleInit, OnModuleDestroy, OnApplica
     }
   }
 
-  /** @internal */
   async onModuleDestroy(): Promise<void> {
     await this.persist.sweeper.stop();
   }
 
-  /** @internal After the HTTP server has answered what was under way. */
+  /** After the HTTP server has answered what was under way. */
   async onApplicationShutdown(): Promise<void> {
     await this.persist.close();
   }
@@ -145,13 +144,16 @@ function instanceProvider(extras: PersistPgModuleExtras): Provider {
   if (typeof dataSource === 'object') {
     return { provide, inject: [MODULE_OPTIONS_TOKEN], useFactory: (options: PersistPgModuleOptions) => make(options, dataSource) };
   }
-  // The tokens of @nestjs/typeorm, which is not needed: the class for the default DataSource, a text for a named one.
-  const token = dataSource === undefined || dataSource === 'default' ? DataSource : `${dataSource}DataSource`;
   return {
     provide,
-    inject: [MODULE_OPTIONS_TOKEN, { token, optional: dataSource === undefined }],
+    inject: [MODULE_OPTIONS_TOKEN, { token: dataSourceToken(dataSource), optional: dataSource === undefined }],
     useFactory: (options: PersistPgModuleOptions, found: DataSource | undefined) => make(options, found ?? undefined),
   };
+}
+
+/** @internal The tokens of @nestjs/typeorm, which is not needed: the class for the default DataSource, a text for a named one. */
+export function dataSourceToken(name: string | undefined): string | typeof DataSource {
+  return name === undefined || name === 'default' ? DataSource : `${name}DataSource`;
 }
 
 function make(options: PersistPgModuleOptions & PersistPgModuleExtras, dataSource: DataSource | undefined): PersistPg {

@@ -150,7 +150,7 @@ export interface ResolvedOptions {
   readonly url: string | undefined;
   readonly connection: Record<string, unknown> | undefined;
   /** URL of the environment, used when nothing else says where the database is. */
-  readonly environmentUrl: string | undefined;
+  readonly environmentUrl: { readonly name: string; readonly url: string } | undefined;
   readonly schema: { readonly name: string; readonly autoCreate: boolean };
   readonly lanes: number;
   readonly pooler: 'none' | 'transaction' | 'detect';
@@ -246,7 +246,7 @@ export function resolveOptions(options: PersistPgModuleOptions = {}, environment
   return {
     url: text('url', options.url),
     connection: options.connection,
-    environmentUrl: env.text('PERSISTPG_URL') ?? env.text('DATABASE_URL'),
+    environmentUrl: env.first('PERSISTPG_URL', 'DATABASE_URL'),
     schema: { name: schema.name ?? 'persistpg', autoCreate: schema.autoCreate ?? true },
     lanes: count('lanes', options.lanes ?? env.count('PERSISTPG_POOL_SIZE'), 3, 2, 100),
     pooler: oneOf('pooler', options.pooler ?? 'detect', ['none', 'transaction', 'detect']),
@@ -320,6 +320,15 @@ class Environment {
   text(name: string): string | undefined {
     const value = this.values[name];
     return value === undefined || value === '' ? undefined : value;
+  }
+
+  /** The first of these that is set. */
+  first(...names: string[]): { name: string; url: string } | undefined {
+    for (const name of names) {
+      const url = this.text(name);
+      if (url !== undefined) return { name, url };
+    }
+    return undefined;
   }
 
   count(name: string): number | undefined {

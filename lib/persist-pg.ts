@@ -48,6 +48,7 @@ export class PgPersistPg extends PersistPg {
   readonly database: Database;
   /** @internal */
   readonly batcher: Batcher<Port>;
+  private readonly table: KvTable;
   private closing: Promise<void> | undefined;
 
   constructor(
@@ -78,8 +79,8 @@ export class PgPersistPg extends PersistPg {
       instrumentation,
     });
     const { maxKeyLength, maxValueSize, timeout } = options;
-    const table = new KvTable(this.database, this.batcher, options);
-    this.kv = new KvService(new PgKvStore(table), { maxKeyLength, maxValueSize, timeout, defaultTtl: kv.ttl });
+    this.table = new KvTable(this.database, this.batcher, options);
+    this.kv = new KvService(new PgKvStore(this.table), { maxKeyLength, maxValueSize, timeout, defaultTtl: kv.ttl });
     this.sweeper = new PgSweeper(
       this.database,
       [{ name: 'kv', relation: this.database.schema.table('kv'), byHand: kv.expiry === 'manual', never: kv.expiry === 'ignore' }],
@@ -103,6 +104,7 @@ export class PgPersistPg extends PersistPg {
   close(): Promise<void> {
     this.closing ??= (async () => {
       await this.sweeper.stop();
+      this.table.indexes.close();
       await this.batcher.close(this.options.shutdownTimeout);
       await this.database.close();
     })();

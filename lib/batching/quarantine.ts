@@ -75,7 +75,10 @@ export class Quarantine<P> {
       if (this.suspects.length === 0) break;
       const [first] = this.suspects;
       if (this.suspects.length === 1 && first !== undefined) {
+        const since = performance.now();
         await this.try(first, this.port.patient);
+        // Normally the port has waited for the row; where it did not, we do.
+        if (this.suspects.length > 0 && performance.now() - since < firstPause) await this.rest(firstPause);
         continue;
       }
       const freed = await this.probe();

@@ -48,6 +48,11 @@ export class Database {
     return this.lanes.bulk(work);
   }
 
+  /** Takes the schema and all that is in it away, for tests. */
+  async dropSchema(): Promise<void> {
+    if (this.isReady) await this.lanes.bulk((connection) => connection.query({ text: `drop schema ${this.schema.quoted} cascade` }, []));
+  }
+
   async close(): Promise<void> {
     await this.lanes.close();
     await this.source.close();

@@ -8,7 +8,7 @@ export interface SourceOptions {
   readonly connection: Record<string, unknown> | undefined;
   /** The app's DataSource. */
   readonly dataSource: DataSource | undefined;
-  readonly environmentUrl: string | undefined;
+  readonly environmentUrl: { readonly name: string; readonly url: string } | undefined;
 }
 
 /** Whose settings are used, for the log. */
@@ -37,6 +37,9 @@ const notOurs = [
   'maxQueryExecutionTime',
   'namingStrategy',
 ];
+
+// The same of what it hands to `pg`. Pipelining allows no queries of our own making.
+const notOurExtra = ['query_timeout', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'pipeline'];
 
 /**
  * Our own DataSource, without entities, over the settings found. It only makes connections: its pool gives the clients
@@ -84,7 +87,7 @@ export class Source {
 
   private async initialize(): Promise<DataSource> {
     const extra = { ...(this.settings['extra'] as Record<string, unknown> | undefined) };
-    for (const name of ['query_timeout', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout']) delete extra[name];
+    for (const name of notOurExtra) delete extra[name];
     const dataSource = new DataSource({
       ...this.settings,
       type: 'postgres',
@@ -119,7 +122,7 @@ function choose(options: SourceOptions): [SourceKind, Record<string, unknown>] {
   if (options.connection !== undefined) return ['connection', ours('connection', options.connection)];
   if (options.dataSource !== undefined)
     return ['dataSource', ours('dataSource', options.dataSource.options as unknown as Record<string, unknown>)];
-  if (options.environmentUrl !== undefined) return ['environment', { url: checkUrl('DATABASE_URL', options.environmentUrl) }];
+  if (options.environmentUrl !== undefined) return ['environment', { url: checkUrl(options.environmentUrl.name, options.environmentUrl.url) }];
   throw new ConfigError(
     'no database: give forRoot() a url or connection, or a dataSource (its name or itself), or let the app have a default TypeORM DataSource, ' +
       'or set PERSISTPG_URL or DATABASE_URL. If the app has a DataSource of another copy of typeorm, hand it over as dataSource',

@@ -3,7 +3,7 @@ import type { Unit } from '../batching/unit';
 import { unprepared, prepared, type Statement } from '../database/identifier';
 import type { Database } from '../database/database';
 import type { Port } from '../database/lanes';
-import { arrayLiteral, compareBytes } from './kv-row';
+import { arrayLiteral, compareBytes, nullableArrayLiteral } from './kv-row';
 import type { KvWrites, RowInput } from './kv-writes';
 import type { KvSql } from './kv.sql';
 
@@ -28,7 +28,10 @@ export class KvBulkWrites implements Kind<readonly RowInput[], void, Port> {
 
   /** By `port` only in a transaction of the app; else the bulk connection is taken. */
   async send([unit]: readonly Unit<readonly RowInput[], void>[], port: Port | undefined): Promise<readonly unknown[]> {
-    const { keys, input, space } = unit!;
+    const { keys, space } = unit!;
+    const waiting = this.writes.indexes.current(port ?? this.database.lanes.retry.quick);
+    if (waiting !== undefined) await waiting;
+    const input = this.writes.withFieldsMany(unit!);
     const order = keys.map((_, i) => i).sort((a, b) => compareBytes(keys[a]!, keys[b]!));
     const write = async (query: (statement: Statement, values: unknown[]) => Promise<unknown>, statement: Statement): Promise<void> => {
       for (let from = 0; from < order.length; from += chunk)
@@ -54,16 +57,6 @@ export class KvBulkWrites implements Kind<readonly RowInput[], void, Port> {
 }
 
 function parameters(namespace: string, keys: readonly string[], rows: readonly RowInput[], order: readonly number[]): unknown[] {
-  const column = (i: number): string => nullableArray(order.map((row) => rows[row]![i] as string | number | Uint8Array | null));
+  const column = (i: number): string => nullableArrayLiteral(order.map((row) => rows[row]![i]!));
   return [namespace, arrayLiteral(order.map((row) => keys[row]!)), column(0), column(1), column(2), column(3)];
-}
-
-function nullableArray(values: readonly (string | number | Uint8Array | null)[]): string {
-  const parts = values.map((value) => {
-    if (value === null) return 'null';
-    if (typeof value === 'number') return String(value);
-    if (typeof value !== 'string') return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex');
-    return `"${value.replace(/["\\]/g, '\\$&')}"`;
-  });
-  return `{${parts.join(',')}}`;
 }

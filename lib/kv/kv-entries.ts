@@ -8,7 +8,7 @@ import { KvNamespace } from './kv-namespace';
 import type { KvStore } from './kv-store';
 import type { KvSettings } from './kv-settings';
 import { readEntries } from './mset-entries';
-import { OptimisticUpdates, overtaken } from './optimistic-updates';
+import { overtaken, type OptimisticUpdates } from './optimistic-updates';
 import { readExpireMode, readExpiry, readMoment, readSetOptions, type DefaultExpiry } from './write-options';
 
 interface CounterBounds {

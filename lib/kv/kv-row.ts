@@ -1,4 +1,3 @@
-import type { KvSpace } from './kv-space';
 import type { StoredExpiry, StoredValue } from './kv-store';
 
 /** The three columns of a value as PostgreSQL's text: JSON, bytes as hex, counter. Exactly one is not null, or none if it is big. */
@@ -27,13 +26,6 @@ export function expiryParameter(expiry: StoredExpiry): number | null {
 /** Bytes of a value as it is sent. */
 export function bytesOf(value: StoredValue): number {
   return value.json === undefined ? value.bytes.byteLength : value.json.length;
-}
-
-/** What of a JSON value its namespace's index holds: its named fields; null where there is no index or no field. */
-export function indexedFields(space: KvSpace, value: StoredValue): string | null {
-  if (space.indexes === undefined || value.json === undefined) return null;
-  const fields = fieldsOf(JSON.parse(value.json), space.indexes);
-  return fields === undefined ? null : JSON.stringify(fields);
 }
 
 /** The named fields of a value, by their paths. */
@@ -78,4 +70,15 @@ export function arrayLiteral(texts: readonly string[]): string {
     literal += '"';
   }
   return `${literal}}`;
+}
+
+/** Texts, numbers, bytes (as hex) and nulls as a PostgreSQL array literal. */
+export function nullableArrayLiteral(values: readonly (string | number | boolean | Uint8Array | null)[]): string {
+  const parts = values.map((value) => {
+    if (value === null) return 'null';
+    if (typeof value === 'string') return `"${value.replace(/["\\]/g, '\\$&')}"`;
+    if (typeof value === 'object') return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex');
+    return String(value);
+  });
+  return `{${parts.join(',')}}`;
 }

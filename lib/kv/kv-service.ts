@@ -13,6 +13,8 @@ import { OptimisticUpdates } from './optimistic-updates';
 import { ValidationOrder } from './validation-order';
 import { readOptions } from './write-options';
 
+const isolations = new Set<unknown>(['READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE']);
+
 /** `Kv` over any store: the checks and the forms of arguments, which PostgreSQL and memory have in common. */
 export class KvService<V = unknown> extends KvEntries<V> {
   constructor(
@@ -55,7 +57,10 @@ export class KvService<V = unknown> extends KvEntries<V> {
 
   async transaction<R>(work: (kv: Kv<V>, manager: EntityManager) => Promise<R>, options?: TransactionOptions): Promise<R> {
     if (typeof work !== 'function') throw new InvalidArgumentError('work', 'must be a function');
-    readOptions(options, ['isolation']);
+    const { isolation } = readOptions(options, ['isolation']);
+    if (isolation !== undefined && !isolations.has(isolation)) {
+      throw new InvalidArgumentError('isolation', `must be one of ${[...isolations].join(', ')}, not ${String(isolation)}`);
+    }
     return this.store.transaction((store, manager) => work(this.derive({ store }), manager), options);
   }
 

@@ -4,8 +4,6 @@ import { Space } from '../batching/space';
 export class KvSpace extends Space {
   /** Bytes a value is expected to have: what was seen lately, rather too much than too little. */
   expectedBytes = 256;
-  /** Field paths of the collection's index, if it has one. */
-  indexes: readonly string[] | undefined = undefined;
 
   /** Learns from a value that came or went. */
   saw(bytes: number): void {
@@ -39,6 +37,6 @@ export class KvSpaces {
   }
 
   private forgetIdle(): void {
-    for (const [name, space] of this.byName) if (space.idle && space.indexes === undefined) this.byName.delete(name);
+    for (const [name, space] of this.byName) if (space.idle) this.byName.delete(name);
   }
 }

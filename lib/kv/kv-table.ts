@@ -16,6 +16,9 @@ import { KvSql } from './kv.sql';
 /** Rows up to which an `mset` is one statement on a lane. */
 export const smallMset = 128;
 
+/** Milliseconds for which definitions of indexes may be used once they are read. */
+const indexLease = 2_000;
+
 /** The `kv` table of an instance: its kinds of operations, shared by all faces of the store. */
 export class KvTable {
   readonly spaces = new KvSpaces();
@@ -43,23 +46,19 @@ export class KvTable {
     readonly options: ResolvedOptions,
   ) {
     const sql = new KvSql({ table: database.schema.table('kv'), expiry: options.kv.expiry });
-    const writes = new KvWrites(sql, options.kv.durability);
+    this.indexes = new KvIndexes(database, indexLease, options.tuning.statementTimeout + 1_000);
+    const writes = new KvWrites(sql, options.kv.durability, this.indexes);
     this.reads = new KvReads(sql, batcher, options.timeout, (space, key) => this.expired(space, key));
-    const plain = { bytes: false, indexed: false };
-    const bytes = { bytes: true, indexed: false };
-    const indexed = { bytes: false, indexed: true };
     this.set = {
-      json: writes.set({ ...plain, keep: false }),
-      jsonKeep: writes.set({ ...plain, keep: true }),
-      bytes: writes.set({ ...bytes, keep: false }),
-      bytesKeep: writes.set({ ...bytes, keep: true }),
-      indexed: writes.set({ ...indexed, keep: false }),
-      indexedKeep: writes.set({ ...indexed, keep: true }),
+      json: writes.set({ bytes: false, keep: false }),
+      jsonKeep: writes.set({ bytes: false, keep: true }),
+      bytes: writes.set({ bytes: true, keep: false }),
+      bytesKeep: writes.set({ bytes: true, keep: true }),
     };
-    this.setAbsent = { json: writes.setAbsent(plain), bytes: writes.setAbsent(bytes), indexed: writes.setAbsent(indexed) };
-    this.replace = writes.change('replace');
+    this.setAbsent = { json: writes.setAbsent({ bytes: false }), bytes: writes.setAbsent({ bytes: true }) };
+    this.replace = writes.replace();
     this.expire = writes.change('expire');
-    this.merge = writes.change('merge');
+    this.merge = writes.merge();
     this.addWithin = writes.change('addWithin');
     this.add = writes.add((unit) => this.addOneByOne(unit));
     this.addAbsent = writes.addAbsent();
@@ -69,7 +68,6 @@ export class KvTable {
     this.setMany = writes.setMany();
     this.setVeryMany = new KvBulkWrites(database, sql, writes, options.kv.msetTimeout);
     this.deleteExpired = writes.deleteExpired();
-    this.indexes = new KvIndexes(database, this.spaces);
     this.walks = new KvWalks(database.schema.table('kv'), options.kv.expiry);
   }
 

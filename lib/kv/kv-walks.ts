@@ -125,7 +125,15 @@ select count(*) filter (where ${this.live}), count(*) filter (where ${this.expir
   (select sum(pg_table_size(oid)) from r), (select sum(pg_indexes_size(oid)) from r)
 from ${this.table} t where t.namespace = $1`;
     const [row] = await query({ text }, [namespace, this.table]);
-    const [keys, expired, valueBytes, averageValueBytes, largestValueBytes, tableBytes, indexBytes] = row!.map(Number) as [number, number, number, number, number, number, number];
+    const [keys, expired, valueBytes, averageValueBytes, largestValueBytes, tableBytes, indexBytes] = row!.map(Number) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
     return { keys, expired, valueBytes, averageValueBytes, largestValueBytes, tableBytes, indexBytes };
   }
 

@@ -6,6 +6,7 @@ import { StatementFamily } from '../database/statement-family';
 import type { Rows } from '../database/wire-query';
 import type { Durability } from '../persist-pg.options';
 import { arrayLiteral, compareBytes } from './kv-row';
+import type { KvIndexes } from './kv-indexes';
 import type { CarriedSettings, KvSql } from './kv.sql';
 
 /** What is written of a key, as the parameters that follow namespace and key. */
@@ -41,6 +42,7 @@ export class KvWrites {
   constructor(
     private readonly sql: KvSql,
     private readonly durability: Durability,
+    readonly indexes: KvIndexes,
   ) {
     this.probeStatement = prepared(sql.probe());
   }
@@ -53,9 +55,9 @@ export class KvWrites {
     return { commit: inline.commit === 'statement' && this.durability === 'durable' ? 'durable' : undefined, lockTimeout };
   }
 
-  /** Writes whatever is there. A later one may take the place of an unsent earlier one, whose caller gets the same answer. */
-  set(form: { bytes: boolean; keep: boolean; indexed: boolean }): WriteKind<RowInput, boolean> {
-    const family = this.family((rows, carried) => this.sql.upsert(rows, { ...form, absent: false }, carried));
+  /** Writes whatever is there: rows of (payload, expiry). A later one may take the place of an unsent earlier one, whose caller gets the same answer. */
+  set(form: { bytes: boolean; keep: boolean }): WriteKind<RowInput, boolean> {
+    const send = this.sendSet({ ...form, absent: false });
     return {
       ...this.write('set'),
       join(ahead, call) {
@@ -64,25 +66,33 @@ export class KvWrites {
         return true;
       },
       send: async (units, port) => {
-        await port.query(family.of(units.length, port), parametersOf(units));
+        await send(units, port);
         return units;
       },
       settle: (unit) => resolve(unit, true),
     };
   }
 
-  /** Writes where there is no live entry; gives the version, or `undefined`. */
-  setAbsent(form: { bytes: boolean; indexed: boolean }): WriteKind<RowInput, number | undefined> {
-    return this.returning('setnx', (rows, carried) => this.sql.upsert(rows, { ...form, keep: false, absent: true }, carried), Number);
+  /** Writes where there is no live entry: rows of (payload, expiry); gives the version, or `undefined`. */
+  setAbsent(form: { bytes: boolean }): WriteKind<RowInput, number | undefined> {
+    const send = this.sendSet({ ...form, keep: false, absent: true });
+    return {
+      ...this.write('setnx'),
+      send: async (units, port) => pick(units, await send(units, port), ([version]) => Number(version)),
+      settle: resolve,
+    };
   }
 
-  /** Writes several keys, all or none. */
+  /** Writes several keys, all or none: rows of (JSON, bytes, expiry, null for the index). */
   setMany(): WriteKind<readonly RowInput[], void> {
     const family = this.family((rows, carried) => this.sql.upsertMixed(rows, carried));
     return {
       ...this.write('mset'),
       send: async ([unit], port) => {
-        const { keys, input, space } = unit!;
+        const waiting = this.indexes.current(port);
+        if (waiting !== undefined) await waiting;
+        const { keys, space } = unit!;
+        const input = this.withFieldsMany(unit!);
         const order = keys.map((_, i) => i).sort((a, b) => compareBytes(keys[a]!, keys[b]!));
         const values: unknown[] = [];
         for (const i of order) values.push(space.name, keys[i], ...input[i]!);
@@ -91,6 +101,17 @@ export class KvWrites {
       },
       settle: (unit) => resolve(unit, undefined),
     };
+  }
+
+  /** Rows of (JSON, bytes, expiry, index), with the fields that the index holds. */
+  withFieldsMany(unit: Unit<readonly RowInput[], any>): readonly RowInput[] {
+    if (!this.indexes.has(unit.space.name)) return unit.input;
+    return unit.input.map(([json, bytes, expiry]) => [
+      json!,
+      bytes!,
+      expiry!,
+      this.indexes.fieldsOf(unit.space.name, json as string | null),
+    ]);
   }
 
   /** Adds to whole numbers; gives the sum, or `undefined` where there is none or it would not be safe. */
@@ -128,17 +149,51 @@ export class KvWrites {
     return this.returning('incr_float', (rows, carried) => this.sql.addFloat(rows, carried), Number);
   }
 
+  /** Writes over live rows only, if they are as expected: rows of (JSON, bytes, expiry, null for the index, keep expiry, expected version, JSON, bytes). */
+  replace(): WriteKind<RowInput, Change | undefined> {
+    const kind = this.change('replace');
+    return {
+      ...kind,
+      send: async (units, port) => {
+        const waiting = this.indexes.current(port);
+        if (waiting !== undefined) await waiting;
+        return kind.send(units, port);
+      },
+    };
+  }
+
+  /** Merges into live objects: rows of (patch, most bytes). `indexed`: the namespace's index needs the whole value, which only the caller can make. */
+  merge(): WriteKind<RowInput, Change | 'indexed' | undefined> {
+    const kind = this.change('merge');
+    return {
+      ...kind,
+      send: async (units, port) => {
+        const waiting = this.indexes.current(port);
+        if (waiting !== undefined) await waiting;
+        if (!this.indexes.any || !units.some((unit) => this.indexes.has(unit.space.name))) return kind.send(units as never, port);
+        const plain = units.filter((unit) => !this.indexes.has(unit.space.name));
+        const results = plain.length === 0 ? [] : await kind.send(plain as never, port);
+        return units.map((unit) => (this.indexes.has(unit.space.name) ? 'indexed' : results[plain.indexOf(unit)]));
+      },
+      settle: resolve,
+    };
+  }
+
   /** Changes live rows only. */
   change(name: 'replace' | 'expire' | 'merge' | 'addWithin'): WriteKind<RowInput, Change | undefined> {
     const family = this.family((rows, carried) => this.sql[name](rows, carried));
     return {
       ...this.write(name === 'addWithin' ? 'incr' : name),
       send: async (units, port) =>
-        pick(units, await port.query(family.of(units.length, port), parametersOf(units)), ([changed, result, ...before]) => ({
-          changed: changed === 't',
-          result,
-          before,
-        })),
+        pick(
+          units,
+          await port.query(family.of(units.length, port), this.parametersOf(units, name === 'replace' ? 3 : undefined)),
+          ([changed, result, ...before]) => ({
+            changed: changed === 't',
+            result,
+            before,
+          }),
+        ),
       settle: resolve,
     };
   }
@@ -178,7 +233,11 @@ export class KvWrites {
       send: async (units, port) => {
         const namespaces = arrayLiteral(units.map((unit) => unit.space.name));
         const keys = arrayLiteral(units.map((unit) => unit.key));
-        return pick(units, await port.query(family.of(1, port), [namespaces, keys, `{${units.map((unit) => unit.input).join(',')}}`]), () => true as const);
+        return pick(
+          units,
+          await port.query(family.of(1, port), [namespaces, keys, `{${units.map((unit) => unit.input).join(',')}}`]),
+          () => true as const,
+        );
       },
       settle: resolve,
     };
@@ -207,9 +266,38 @@ export class KvWrites {
     return {
       ...this.write(name),
       send: async (units, port) =>
-        pick(units, await port.query(family.of(units.length, port), parametersOf(units)), ([column]) => read(column!)),
+        pick(units, await port.query(family.of(units.length, port), this.parametersOf(units)), ([column]) => read(column!)),
       settle: resolve,
     };
+  }
+
+  private sendSet(form: {
+    bytes: boolean;
+    keep: boolean;
+    absent: boolean;
+  }): (units: readonly Unit<RowInput, any>[], port: Port) => Promise<Rows> {
+    const plain = this.family((rows, carried) => this.sql.upsert(rows, { ...form, indexed: false }, carried));
+    const indexed = this.family((rows, carried) => this.sql.upsert(rows, { ...form, indexed: true }, carried));
+    return async (units, port) => {
+      const waiting = this.indexes.current(port);
+      if (waiting !== undefined) await waiting;
+      if (form.bytes || !this.indexes.any || !units.some((unit) => this.indexes.has(unit.space.name))) {
+        return port.query(plain.of(units.length, port), this.parametersOf(units));
+      }
+      return port.query(indexed.of(units.length, port), this.parametersOf(units, 2));
+    };
+  }
+
+  /** Parameters of sorted rows; at `fieldsAt` stands what the namespace's index holds of the JSON at 0. */
+  private parametersOf(units: readonly Unit<RowInput, any>[], fieldsAt?: number): unknown[] {
+    const values: unknown[] = [];
+    for (const unit of inOrder(units)) {
+      const { input, space } = unit;
+      values.push(space.name, unit.key);
+      const width = fieldsAt === input.length ? input.length + 1 : input.length;
+      for (let i = 0; i < width; i++) values.push(i === fieldsAt ? this.indexes.fieldsOf(space.name, input[0] as string | null) : input[i]);
+    }
+    return values;
   }
 
   private write(name: string): Pick<Kind<any, any, Port>, 'name' | 'role' | 'probe'> & { readonly role: 'write' } {
@@ -254,15 +342,6 @@ function dealOut(unit: Unit<Addition, number | undefined>, total: number | undef
 function inOrder<U extends Unit>(units: readonly U[]): readonly U[] {
   if (units.length === 1) return units;
   return [...units].sort((a, b) => (a.space === b.space ? compareBytes(a.key, b.key) : compareBytes(a.space.name, b.space.name)));
-}
-
-function parametersOf(units: readonly Unit<RowInput, any>[]): unknown[] {
-  const values: unknown[] = [];
-  for (const unit of inOrder(units)) {
-    values.push(unit.space.name, unit.key);
-    for (const parameter of unit.input) values.push(parameter);
-  }
-  return values;
 }
 
 function byKey(rows: Rows): Map<string, Map<string, Rows[number]>> {

@@ -2,7 +2,7 @@ import type { Kind } from '../batching/kind';
 import type { Port } from '../database/lanes';
 import type { EntityManager, TransactionManager, TransactionOptions } from '../database/transaction-manager';
 import { KeyLockedError, NotANumberError } from '../persist-pg.errors';
-import { bytesOf, expiryParameter, indexedFields, readValue } from './kv-row';
+import { bytesOf, expiryParameter, readValue } from './kv-row';
 import type { KvSpace } from './kv-space';
 import type { EntryFilter, KvStore, Page, StoredEntry, StoredExpiry, StoredValue, WriteCondition, WriteResult } from './kv-store';
 import type { KvStats } from './kv';
@@ -60,16 +60,6 @@ export class PgKvStore implements KvStore {
     space.saw(bytes);
     if (value.json === undefined)
       return this.run(keep ? set.bytesKeep : set.bytes, space, key, [value.bytes, until], key.length + bytes, bytes);
-    if (space.indexes !== undefined) {
-      return this.run(
-        keep ? set.indexedKeep : set.indexed,
-        space,
-        key,
-        [value.json, until, indexedFields(space, value)],
-        key.length + bytes,
-        bytes,
-      );
-    }
     return this.run(keep ? set.jsonKeep : set.json, space, key, [value.json, until], key.length + bytes, bytes);
   }
 
@@ -81,7 +71,7 @@ export class PgKvStore implements KvStore {
     let bytes = 0;
     const rows = entries.map(({ key, value, expiry }): RowInput => {
       bytes += key.length + bytesOf(value);
-      return [value.json ?? null, value.bytes ?? null, expiryParameter(expiry), indexedFields(space, value)];
+      return [value.json ?? null, value.bytes ?? null, expiryParameter(expiry), null];
     });
     const kind = entries.length <= smallMset ? this.table.setMany : this.table.setVeryMany;
     const keys = entries.map(({ key }) => key);
@@ -132,8 +122,8 @@ export class PgKvStore implements KvStore {
     maxSize: number,
   ): Promise<{ value: unknown } | { problem: 'missing' | 'not an object' | 'too large' }> {
     const space = this.table.spaces.of(namespace);
-    if (space.indexes !== undefined) return this.mergeIndexed(space, key, patch, maxSize);
     const change = await this.run(this.table.merge, space, key, [patch, maxSize], key.length + patch.length, patch.length);
+    if (change === 'indexed') return this.mergeIndexed(space, key, patch, maxSize);
     if (change === undefined) return { problem: 'missing' };
     if (change.changed) return { value: JSON.parse(change.result as string) };
     return { problem: change.before[0] === 't' ? 'too large' : 'not an object' };
@@ -142,6 +132,10 @@ export class PgKvStore implements KvStore {
   async delete(namespace: string, keys: readonly string[]): Promise<number> {
     const rows = await this.runMany(this.table.delete, this.table.spaces.of(namespace), keys, undefined, keys.length, keys.length);
     return rows.filter((row) => row?.live === true).length;
+  }
+
+  async deleteVersion(namespace: string, key: string, version: number): Promise<boolean> {
+    return (await this.run(this.table.deleteVersion, this.table.spaces.of(namespace), key, version, key.length, key.length)) === true;
   }
 
   async expire(
@@ -225,7 +219,7 @@ export class PgKvStore implements KvStore {
   }
 
   declareIndexes(namespace: string, paths: readonly string[]): void {
-    this.table.indexes.declare(this.table.spaces.of(namespace), paths);
+    this.table.indexes.declare(namespace, paths);
   }
 
   stats(namespace: string): Promise<KvStats> {
@@ -267,8 +261,7 @@ export class PgKvStore implements KvStore {
     const until = expiryParameter(expiry);
     const bytes = bytesOf(value);
     if (value.json === undefined) return this.run(setAbsent.bytes, space, key, [value.bytes, until], key.length + bytes, bytes);
-    if (space.indexes === undefined) return this.run(setAbsent.json, space, key, [value.json, until], key.length + bytes, bytes);
-    return this.run(setAbsent.indexed, space, key, [value.json, until, indexedFields(space, value)], key.length + bytes, bytes);
+    return this.run(setAbsent.json, space, key, [value.json, until], key.length + bytes, bytes);
   }
 
   /** Over a live row only. */
@@ -284,7 +277,7 @@ export class PgKvStore implements KvStore {
       value.json ?? null,
       value.bytes ?? null,
       expiryParameter(expiry),
-      indexedFields(space, value),
+      null,
       keep,
       expected.version ?? null,
       expected.value?.json ?? null,

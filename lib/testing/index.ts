@@ -1,1 +1,4 @@
-export { startPostgres, type StartPostgresOptions, type TestPostgres } from './postgres';
+export { startPostgres, type TestPostgres } from './postgres';
+export { createMemoryKv } from './memory-kv';
+export { createMemoryPersistPg } from './memory-persist-pg';
+export { PersistPgTestingModule } from './persist-pg-testing.module';

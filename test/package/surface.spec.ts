@@ -16,11 +16,52 @@ const manifest = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8')
 
 describe('the entry', () => {
   it('. exports these names', () => {
-    expect(Object.keys(core).toSorted()).toMatchInlineSnapshot();
+    expect(Object.keys(core).toSorted()).toMatchInlineSnapshot(`
+      [
+        "By",
+        "DatabaseError",
+        "InjectCollection",
+        "InjectKv",
+        "InjectPersistPg",
+        "InvalidArgumentError",
+        "InvalidValueError",
+        "KV",
+        "KeyLockedError",
+        "KeyNotFoundError",
+        "Kv",
+        "NoTransactionError",
+        "NotANumberError",
+        "OperationTimeoutError",
+        "PERSIST_PG",
+        "PersistPg",
+        "PersistPgError",
+        "PersistPgModule",
+        "QueueFullError",
+        "SWEEPER",
+        "Sweeper",
+        "createPersistPg",
+        "createPersistPgMigration",
+        "defineCollection",
+        "getCollectionToken",
+        "getKvToken",
+        "getPersistPgToken",
+        "isNotFound",
+        "isPersistPgError",
+        "isRetryable",
+        "parseDuration",
+      ]
+    `);
   });
 
   it('./testing exports these names', () => {
-    expect(Object.keys(testing).toSorted()).toMatchInlineSnapshot();
+    expect(Object.keys(testing).toSorted()).toMatchInlineSnapshot(`
+      [
+        "PersistPgTestingModule",
+        "createMemoryKv",
+        "createMemoryPersistPg",
+        "startPostgres",
+      ]
+    `);
   });
 
   it('list is closed', () => {

@@ -1,0 +1,22 @@
+import type { Bench } from '../bench';
+import { barePg } from './bare-pg';
+import type { Contender, Durability } from './contender';
+import { ioredis } from './ioredis';
+import { keyvPostgres } from './keyv-postgres';
+import { persistPg } from './persist-pg';
+
+/** Everybody, ours first, open until the scenario ends; without a Redis, everybody else. */
+export async function everybody(bench: Bench, durability: Durability): Promise<Contender[]> {
+  const { postgres } = bench;
+  const all = [
+    await bench.open(persistPg(postgres, durability)),
+    await bench.open(barePg(postgres, durability)),
+    await bench.open(keyvPostgres(postgres, durability)),
+  ];
+  const redis = await bench.redis();
+  if (redis === undefined) return all;
+  all.push(await bench.open(ioredis(redis)), await bench.open(ioredis(redis, { autoPipelining: true })));
+  const safeRedis = durability === 'durable' ? await bench.redis({ appendonly: true }) : undefined;
+  if (safeRedis !== undefined) all.push(await bench.open(ioredis(safeRedis)));
+  return all;
+}

@@ -1,0 +1,21 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const root = join(__dirname, '../..');
+const run = promisify(execFile);
+
+/**
+ * A copy of what a user checks out, in a folder of its own under `.build/`, so that building it disturbs nobody; the
+ * packages it needs are found further up.
+ */
+export async function checkout(name: string, ...scripts: string[]): Promise<string> {
+  const folder = join(root, '.build', name);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const entry of ['lib', 'sample', 'package.json', 'tsconfig.json'])
+    cpSync(join(root, entry), join(folder, entry), { recursive: true });
+  for (const script of scripts) await run('npm', ['run', script], { cwd: folder, shell: process.platform === 'win32' });
+  return folder;
+}

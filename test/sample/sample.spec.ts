@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto';
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { eventually } from '../support/database';
+import { checkout } from './checkout';
+import { Shop } from './shop';
+
+let folder: string;
+let shop: Shop;
+const database = `shop_${randomBytes(4).toString('hex')}`;
+
+async function admin(text: string): Promise<void> {
+  const client = new Client(inject('pgUrl'));
+  await client.connect();
+  await client.query(text);
+  await client.end();
+}
+
+beforeAll(async () => {
+  folder = await checkout('sample-checkout', 'prestart');
+  await admin(`create database ${database}`);
+  const url = new URL(inject('pgUrl'));
+  url.pathname = `/${database}`;
+  shop = await Shop.open(folder, url.href);
+});
+
+afterAll(async () => {
+  await shop?.close();
+  await admin(`drop database if exists ${database} with (force)`);
+});
+
+const product = async (slug: string) => {
+  const { json } = await shop.get('/api/products');
+  return json.find((one: { slug: string }) => one.slug === slug);
+};
+
+it('serves the page and all that it asks for', async () => {
+  const page = await shop.get('/');
+  expect(page.status).toBe(200);
+  expect(page.text).toContain('<h1>A small shop</h1>');
+  const files = [...page.text.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, file]) => file!);
+  expect(files.length).toBeGreaterThan(3);
+  for (const file of files) expect(await shop.get(file)).toMatchObject({ status: 200 });
+  expect(page.text).not.toMatch(/(src|href)="(https?:)?\/\//);
+});
+
+it('counts the views of a product, exactly also when many come at once', async () => {
+  const page = await shop.get('/products/rye-bread');
+  expect(page.text).toContain('<h1>Rye bread</h1>');
+  expect(page.text).toContain('<output id="views">1</output>');
+  await Promise.all(Array.from({ length: 30 }, () => shop.get('/products/rye-bread')));
+  expect((await product('rye-bread')).views).toBe(31);
+  expect((await product('linen-towel')).views).toBe(0);
+  expect((await shop.get('/products/caviar')).status).toBe(404);
+});
+
+describe('a share link', () => {
+  it('leads to the product and counts who followed it', async () => {
+    const made = await shop.post('/api/links', { slug: 'linen-towel' });
+    expect(made.status).toBe(201);
+    const { id, path } = made.json;
+    for (let i = 0; i < 2; i++) {
+      const followed = await shop.get(path);
+      expect(followed.status).toBe(302);
+      expect(followed.location).toBe('/products/linen-towel');
+    }
+    const { json } = await shop.get('/api/links');
+    expect(json).toContainEqual({ id, slug: 'linen-towel', visits: 2, expiresAt: expect.any(String) });
+  });
+
+  it('is gone when its time is over', async () => {
+    const { json } = await shop.post('/api/links', { slug: 'linen-towel', ttl: '1s' });
+    expect((await shop.get(json.path)).status).toBe(302);
+    await eventually(async () => (await shop.get(json.path)).status === 404);
+    const { json: left } = await shop.get('/api/links');
+    expect(left.map(({ id }: { id: string }) => id)).not.toContain(json.id);
+  });
+
+  it('that nobody made is a 404, and a time without a unit a 400', async () => {
+    expect((await shop.get('/s/nothing')).status).toBe(404);
+    const refused = await shop.post('/api/links', { slug: 'linen-towel', ttl: '60' });
+    expect(refused.status).toBe(400);
+    expect(refused.json.message).toContain('60 of what?');
+  });
+});
+
+it('keeps tenants apart', async () => {
+  const write = (tenant: string, name: string, text: string) => shop.request('PUT', `/api/tenants/${tenant}/notes/${name}`, { text });
+  expect((await write('riga', 'a', 'of Riga')).status).toBe(204);
+  expect((await write('tallinn', 'a', 'of Tallinn')).status).toBe(204);
+  expect((await write('tallinn', 'b', '100 %')).status).toBe(204);
+  expect((await shop.get('/api/tenants')).json).toEqual(['riga', 'tallinn']);
+  expect((await shop.get('/api/tenants/riga/notes')).json).toEqual({ a: 'of Riga' });
+
+  expect((await shop.request('DELETE', '/api/tenants/riga/notes')).json).toEqual({ removed: 1 });
+  expect((await shop.get('/api/tenants/riga/notes')).json).toEqual({});
+  expect((await shop.get('/api/tenants/tallinn/notes')).json).toEqual({ a: 'of Tallinn', b: '100 %' });
+  expect((await shop.get('/api/tenants/riga:x/notes')).status).toBe(400);
+});
+
+describe('an order', () => {
+  const place = (wish: object) => shop.post('/api/orders', { slug: 'wool-mittens', quantity: 1, ...wish });
+
+  it('commits with its receipt and its stock', async () => {
+    const { stock } = await product('wool-mittens');
+    const placed = await place({ quantity: 2 });
+    expect(placed.status).toBe(201);
+    expect(placed.json.receipt).toEqual({ total: 5800, left: stock - 2 });
+    const { json } = await shop.get('/api/orders');
+    expect(json.latest[0]).toMatchObject({ id: placed.json.id, receipt: placed.json.receipt });
+    expect((await product('wool-mittens')).stock).toBe(stock - 2);
+  });
+
+  it('that fails takes its receipt and its stock with it', async () => {
+    const before = [(await shop.get('/api/orders')).json, await product('wool-mittens')];
+    const failed = await place({ fail: true });
+    expect(failed.status).toBe(422);
+    expect([(await shop.get('/api/orders')).json, await product('wool-mittens')]).toEqual(before);
+  });
+
+  it('never sells what is not there, with 20 customers at once', async () => {
+    const { stock } = await product('amber-pendant');
+    const outcomes = await Promise.all(Array.from({ length: 20 }, () => place({ slug: 'amber-pendant' })));
+    const statuses = outcomes.map(({ status }) => status);
+    expect(statuses.filter((status) => status === 201)).toHaveLength(stock);
+    expect(statuses.filter((status) => status === 409)).toHaveLength(20 - stock);
+    expect((await product('amber-pendant')).stock).toBe(0);
+    const { counts } = (await shop.get('/api/orders')).json;
+    expect(counts.orders).toBe(counts.receipts);
+    expect((await shop.post('/api/products/amber-pendant/restock')).status).toBe(204);
+    expect((await product('amber-pendant')).stock).toBe(stock);
+  });
+});
+
+it('ends by itself on SIGTERM, and leaves nothing connected', async () => {
+  expect(await shop.close()).toEqual({ code: 0, signal: null });
+  const client = new Client(inject('pgUrl'));
+  await client.connect();
+  await eventually(async () => (await client.query('select from pg_stat_activity where datname = $1', [database])).rows.length === 0);
+  await client.end();
+  expect(shop.output).toMatch(/^The shop is open at .*\n$/);
+});
+
+it('without DATABASE_URL has a PostgreSQL of its own, which keeps the data', { timeout: 60_000 }, async () => {
+  for (const views of [1, 2]) {
+    const own = await Shop.open(folder, undefined);
+    expect((await own.get('/products/rye-bread')).text).toContain(`<output id="views">${views}</output>`);
+    expect(await own.close(views === 1 ? 'SIGTERM' : 'SIGINT')).toEqual({ code: 0, signal: null });
+  }
+});

@@ -1,0 +1,72 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+
+/** The sample app in a process of its own. */
+export class Shop {
+  private said = '';
+  private readonly ended: Promise<{ code: number | null; signal: string | null }>;
+  private url = '';
+
+  private constructor(private readonly child: ChildProcess) {
+    child.stdout?.on('data', (data) => (this.said += data));
+    child.stderr?.on('data', (data) => (this.said += data));
+    this.ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
+  }
+
+  /** Starts it as `npm start` does, on any free port. */
+  static async open(folder: string, databaseUrl: string | undefined): Promise<Shop> {
+    const { DATABASE_URL: _, ...environment } = process.env;
+    const env = { ...environment, PORT: '0', ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }) };
+    const shop = new Shop(spawn(process.execPath, ['.build/sample/main.js'], { cwd: folder, env }));
+    await shop.ready();
+    return shop;
+  }
+
+  /** All it has printed. */
+  get output(): string {
+    return this.said;
+  }
+
+  async request(
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<{ status: number; location: string | null; text: string; json: any }> {
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(this.url + path, {
+      method,
+      redirect: 'manual',
+      ...(body === undefined ? {} : { headers, body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    const isJson = answer.headers.get('content-type')?.includes('json') === true;
+    return { status: answer.status, location: answer.headers.get('location'), text, json: isJson ? JSON.parse(text) : undefined };
+  }
+
+  get(path: string): ReturnType<Shop['request']> {
+    return this.request('GET', path);
+  }
+
+  post(path: string, body?: unknown): ReturnType<Shop['request']> {
+    return this.request('POST', path, body);
+  }
+
+  /** Asks it to end, and tells how it did. */
+  async close(signal: 'SIGTERM' | 'SIGINT' = 'SIGTERM'): Promise<{ code: number | null; signal: string | null }> {
+    this.child.kill(signal);
+    return this.ended;
+  }
+
+  private async ready(): Promise<void> {
+    let gone = false;
+    void this.ended.then(() => (gone = true));
+    for (;;) {
+      const found = /open at (\S+)/.exec(this.said);
+      if (found) {
+        this.url = found[1]!;
+        return;
+      }
+      if (gone) throw new Error(`the sample did not start: ${this.said}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
