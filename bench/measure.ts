@@ -56,12 +56,16 @@ setFlagsFromString('--expose-gc');
 export const collectGarbage = runInNewContext('gc') as () => void;
 
 /** A closed loop: each caller starts its next operation when the one before is answered. One that fails ends the run. */
-export async function load(operation: () => Promise<unknown>, callers: number, ms: number): Promise<{ latencies: Latencies; seconds: number }> {
+export async function load(
+  operation: () => Promise<unknown>,
+  callers: number,
+  ms: number,
+): Promise<{ latencies: Latencies; seconds: number }> {
   const latencies = new Latencies();
   const start = performance.now();
   const end = start + ms;
   const caller = async (): Promise<void> => {
-    for (let now = performance.now(); now < end; ) {
+    for (let now = performance.now(); now < end;) {
       await operation();
       const after = performance.now();
       latencies.add(after - now);

@@ -72,7 +72,20 @@ export function printVerdict(results: readonly Result[]): void {
   for (const { text } of short) console.log(`  short: ${text}`);
 }
 
-const heading = ['', 'ops/s', '(lowest - highest)', 'p50 ms', 'p95 ms', 'p99 ms', 'Node us/op', 'server us/op', 'ours is', '(spread)', 'must be', ''];
+const heading = [
+  '',
+  'ops/s',
+  '(lowest - highest)',
+  'p50 ms',
+  'p95 ms',
+  'p99 ms',
+  'Node us/op',
+  'server us/op',
+  'ours is',
+  '(spread)',
+  'must be',
+  '',
+];
 
 function cells(row: Row): string[] {
   const { rateSpread, ratio, ratioSpread, atLeast } = row;

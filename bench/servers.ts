@@ -64,7 +64,8 @@ export async function startRedis({ appendonly = false } = {}): Promise<RedisOfBe
   const answered = await Promise.race([admin.info('server'), ended.then(() => undefined), sleep(10_000, undefined, { ref: false })]);
   const { pid } = child;
   // The port may be another's.
-  if (pid === undefined || answered?.includes(`process_id:${pid}\r`) !== true) throw new Error(`redis-server did not start on port ${port}`);
+  if (pid === undefined || answered?.includes(`process_id:${pid}\r`) !== true)
+    throw new Error(`redis-server did not start on port ${port}`);
   const setting = async (name: string): Promise<string> => ((await admin.config('GET', name)) as string[])[1] ?? '';
   return {
     port,
@@ -101,7 +102,11 @@ function times(pid: number, withGoneChildren: boolean): number {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // utime, stime, cutime, cstime; the name before them may hold anything.
-    const [utime, stime, cutime, cstime] = stat.slice(stat.lastIndexOf(')') + 2).split(' ').slice(11, 15).map(Number);
+    const [utime, stime, cutime, cstime] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(11, 15)
+      .map(Number);
     return utime! + stime! + (withGoneChildren ? cutime! + cstime! : 0);
   } catch {
     return 0;

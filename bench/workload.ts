@@ -4,6 +4,9 @@ export const keys = keyNames(10_000);
 /** JSON objects of 130 bytes each. */
 export const values = Array.from({ length: 1_000 }, (_, i) => objectOf(130, i));
 
+/** What stands in the tables before reads are measured. */
+export const entries = keys.map((key, i) => [key, values[i % values.length]] as const);
+
 /** Names of so many keys, in order. */
 export function keyNames(count: number): string[] {
   return Array.from({ length: count }, (_, i) => keyName(i));

@@ -5,9 +5,10 @@ import { ioredis } from './ioredis';
 import { keyvPostgres } from './keyv-postgres';
 import { persistPg } from './persist-pg';
 
-/** Everybody, ours first, open until the scenario ends; without a Redis, everybody else. */
+/** Everybody, ours first, after those of before are closed; without a Redis, everybody else. */
 export async function everybody(bench: Bench, durability: Durability): Promise<Contender[]> {
   const { postgres } = bench;
+  await bench.closeOpened();
   const all = [
     await bench.open(persistPg(postgres, durability)),
     await bench.open(barePg(postgres, durability)),

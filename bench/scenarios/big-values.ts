@@ -6,7 +6,7 @@ import { atMost } from '../compare';
 import { persistPg } from '../contenders/persist-pg';
 import { collectGarbage, Latencies, median } from '../measure';
 import type { Section } from '../report';
-import { anyOf, keys, objectOf, values } from '../workload';
+import { anyOf, entries, keys, objectOf } from '../workload';
 
 const bigOnes = Array.from({ length: 40 }, (_, i) => `big:${i}`);
 const mebi = 1024 * 1024;
@@ -21,7 +21,7 @@ export const bigValues: Scenario = {
   question: 'Do small reads wait for big ones?',
   async *run(bench) {
     const { kv } = await bench.open(persistPg(bench.postgres, 'unlogged'));
-    await kv.mset(keys.map((key, i) => [key, values[i % values.length]]));
+    await kv.mset(entries);
     for (const { title, value, most } of cases) {
       const big = value();
       for (const key of bigOnes) await kv.set(key, big);

@@ -1,7 +1,7 @@
 import type { Scenario } from '../bench';
 import { compare } from '../compare';
 import { everybody } from '../contenders/contenders';
-import { anyOf, keys, values } from '../workload';
+import { anyOf, entries, keys } from '../workload';
 
 const demands: Record<number, Record<string, number>> = {
   1: {},
@@ -15,7 +15,7 @@ export const get: Scenario = {
   question: 'How many reads does one process get answered?',
   async *run(bench) {
     const contenders = await everybody(bench, 'unlogged');
-    for (const contender of contenders) await Promise.all(keys.map((key, i) => contender.set(key, values[i % values.length])));
+    for (const contender of contenders) await contender.mset(entries);
     for (const [callers, atLeast] of Object.entries(demands)) {
       yield await compare(bench, contenders, {
         title: `get, callers: ${callers}`,

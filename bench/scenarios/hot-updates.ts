@@ -1,10 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bench, Scenario } from '../bench';
 import { atLeast } from '../compare';
 import { persistPg, type PersistPgContender } from '../contenders/persist-pg';
 import { load } from '../measure';
-import { anyOf, keyNames, values } from '../workload';
+import { anyOf, entries, keys, values } from '../workload';
 
-const keys = keyNames(10_000);
 const callers = 100;
 const demanded = 0.95;
 
@@ -51,12 +51,14 @@ export const hotUpdates: Scenario = {
 };
 
 function setPerson(kv: PersistPgContender['kv'], i: number, city = `city ${i % 50}`): Promise<boolean> {
-  return kv.collection<{ city: string; at: number }>('people', { indexes: ['city'] }).set(`person:${i}`, { city, at: Math.random() }, '10m');
+  return kv
+    .collection<{ city: string; at: number }>('people', { indexes: ['city'] })
+    .set(`person:${i}`, { city, at: Math.random() }, '10m');
 }
 
 async function hotShare(bench: Bench, schema: string, write: (contender: PersistPgContender) => Promise<unknown>): Promise<number> {
   const filled = await persistPg(bench.postgres, 'durable', schema);
-  await filled.kv.mset(keys.map((key, i) => [key, values[i % values.length]]));
+  await filled.kv.mset(entries);
   await Promise.all(keys.map((_, i) => setPerson(filled.kv, i)));
   await filled.close();
   const before = await updates(bench, schema);
@@ -70,8 +72,11 @@ async function hotShare(bench: Bench, schema: string, write: (contender: Persist
 /** A backend reports its statistics at the latest when it ends, and ends a little after its client. */
 async function updates(bench: Bench, schema: string): Promise<{ all: number; hot: number }> {
   for (;;) {
-    const [left] = await bench.postgres.query(`select count(*)::int as backends from pg_stat_activity where application_name = 'persistpg'`);
+    const [left] = await bench.postgres.query(
+      `select count(*)::int as backends from pg_stat_activity where application_name = 'persistpg'`,
+    );
     if (left!['backends'] === 0) break;
+    await sleep(20);
   }
   const [row] = await bench.postgres.query(
     `select n_tup_upd::float8 as updates, n_tup_hot_upd::float8 as hot from pg_stat_user_tables where schemaname = $1 and relname = 'kv'`,

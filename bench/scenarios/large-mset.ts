@@ -1,7 +1,6 @@
 import type { Bench, Scenario } from '../bench';
 import { atLeast } from '../compare';
 import { bareCopy } from '../contenders/bare-copy';
-import type { Durability } from '../contenders/contender';
 import { persistPg } from '../contenders/persist-pg';
 import { median } from '../measure';
 import type { Section } from '../report';

@@ -4,8 +4,8 @@ import { DataSource } from 'typeorm';
 import type { Bench, Scenario } from '../bench';
 import { atMost } from '../compare';
 import { Latencies } from '../measure';
-import type { Limit, Section } from '../report';
-import { anyOf, keys, values } from '../workload';
+import { shown, type Limit, type Section } from '../report';
+import { anyOf, entries, keys, values } from '../workload';
 
 const writers = 100;
 const readers = 5;
@@ -26,10 +26,12 @@ export const lockedKey: Scenario = {
     await dataSource.initialize();
     await bench.open(Promise.resolve({ close: () => dataSource.destroy() }));
     const persist = await bench.open(
-      Promise.resolve(createPersistPg({ url: bench.postgres.url, dataSource, kv: { durability: 'unlogged' }, sweeper: { autoStart: false } })),
+      Promise.resolve(
+        createPersistPg({ url: bench.postgres.url, dataSource, kv: { durability: 'unlogged' }, sweeper: { autoStart: false } }),
+      ),
     );
     const { kv } = persist;
-    await kv.mset(keys.map((key, i) => [key, values[i % values.length]]));
+    await kv.mset(entries);
     const ms = bench.effort.quick ? 1_000 : 3_000;
     await work(kv, ms, keys[0]!);
     for (const [title, locked] of [
@@ -41,15 +43,15 @@ export const lockedKey: Scenario = {
       await kv.delete(locked);
       if (locked === keys[0]) await kv.set(locked, values[0]);
       bench.progress(`${title}: locked`);
-      const release = await hold(kv, locked, ms);
+      const { done } = await hold(kv, locked, ms);
       const disturbed = await work(kv, ms, locked);
-      await release;
+      await done;
       yield sectionOf(bench, `${title}, ${writers} writing callers and ${readers} readers`, undisturbed, disturbed);
     }
   },
 };
 
-/** Holds a key in an open transaction; resolves when it is held, what it resolves to when it is let go. */
+/** Holds a key in an open transaction; resolves when it is held, `done` when it is let go. */
 async function hold(kv: Kv, key: string, ms: number): Promise<{ done: Promise<void> }> {
   return new Promise((held, failed) => {
     const done = kv.transaction(async (inside) => {
@@ -67,7 +69,7 @@ async function work(kv: Kv, ms: number, locked: string): Promise<Seen> {
   const seen: Seen = { writes: new Latencies(), reads: new Latencies(), met: new Latencies() };
   const end = performance.now() + ms;
   const caller = async (operation: (key: string) => Promise<unknown>, times: Latencies, onLocked: Latencies): Promise<void> => {
-    for (let now = performance.now(); now < end; ) {
+    for (let now = performance.now(); now < end;) {
       const key = anyOf(drawn);
       await operation(key);
       const after = performance.now();
@@ -100,6 +102,6 @@ function sectionOf(bench: Bench, title: string, undisturbed: Seen, disturbed: Se
     title,
     rows: [],
     limits,
-    notes: [`     held for ${seconds} s; ${disturbed.met.count} writes met the locked key, the longest took ${longest!.toFixed(0)} ms`],
+    notes: [`     held for ${seconds} s; ${disturbed.met.count} writes met the locked key, the longest took ${shown(longest!)} ms`],
   };
 }

@@ -1,7 +1,7 @@
 import type { Scenario } from '../bench';
 import { compare } from '../compare';
 import { everybody } from '../contenders/contenders';
-import { anyOf, keys, values } from '../workload';
+import { anyOf, entries, keys, values } from '../workload';
 
 const demands = { unlogged: { 'bare pg': 3, ioredis: 0.8 }, durable: {} };
 
@@ -11,12 +11,11 @@ export const mixed: Scenario = {
   async *run(bench) {
     for (const durability of ['unlogged', 'durable'] as const) {
       const contenders = await everybody(bench, durability);
-      for (const contender of contenders) await Promise.all(keys.map((key, i) => contender.set(key, values[i % values.length])));
+      for (const contender of contenders) await contender.mset(entries);
       yield await compare(bench, contenders, {
         title: `80 % get, 20 % set (${durability}), callers: 100`,
         callers: 100,
-        operation: (contender) => () =>
-          Math.random() < 0.8 ? contender.get(anyOf(keys)) : contender.set(anyOf(keys), anyOf(values)),
+        operation: (contender) => () => (Math.random() < 0.8 ? contender.get(anyOf(keys)) : contender.set(anyOf(keys), anyOf(values))),
         atLeast: demands[durability],
       });
     }

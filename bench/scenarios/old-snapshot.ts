@@ -14,7 +14,10 @@ export const oldSnapshot: Scenario = {
   name: 'old-snapshot',
   question: 'What does one forgotten transaction elsewhere in the database cost, and does it pass?',
   async *run(bench) {
-    for (const contender of [await bench.open(persistPg(bench.postgres, 'unlogged')), await bench.open(barePg(bench.postgres, 'unlogged'))]) {
+    for (const contender of [
+      await bench.open(persistPg(bench.postgres, 'unlogged')),
+      await bench.open(barePg(bench.postgres, 'unlogged')),
+    ]) {
       await Promise.all(keys.map((key, i) => contender.set(key, values[i % values.length])));
       yield await besideSnapshot(bench, contender);
     }
@@ -23,8 +26,7 @@ export const oldSnapshot: Scenario = {
 
 async function besideSnapshot(bench: Bench, contender: Contender): Promise<Section> {
   const seconds = bench.effort.quick ? 2 : 10;
-  const operation = (): Promise<unknown> =>
-    Math.random() < 0.5 ? contender.get(anyOf(keys)) : contender.set(anyOf(keys), anyOf(values));
+  const operation = (): Promise<unknown> => (Math.random() < 0.5 ? contender.get(anyOf(keys)) : contender.set(anyOf(keys), anyOf(values)));
   const rates = async (count: number): Promise<number[]> => {
     const all = [];
     for (let i = 0; i < count; i++) {

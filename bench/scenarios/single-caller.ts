@@ -3,7 +3,7 @@ import { compare } from '../compare';
 import { barePg, barePgClient } from '../contenders/bare-pg';
 import type { Contender } from '../contenders/contender';
 import { persistPg } from '../contenders/persist-pg';
-import { anyOf, keys, values } from '../workload';
+import { anyOf, entries, keys, values } from '../workload';
 
 const operations: Record<string, (contender: Contender) => Promise<unknown>> = {
   get: (contender) => contender.get(anyOf(keys)),
@@ -22,7 +22,7 @@ export const singleCaller: Scenario = {
         await bench.open(barePg(bench.postgres, durability)),
         await bench.open(barePgClient(bench.postgres, durability)),
       ];
-      for (const contender of contenders.slice(0, 2)) await Promise.all(keys.map((key, i) => contender.set(key, values[i % values.length])));
+      for (const contender of contenders.slice(0, 2)) await contender.mset(entries);
       for (const [name, operation] of Object.entries(operations)) {
         if (name === 'get' && durability === 'durable') continue;
         yield await compare(bench, contenders, {

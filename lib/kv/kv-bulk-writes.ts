@@ -58,5 +58,5 @@ export class KvBulkWrites implements Kind<readonly RowInput[], void, Port> {
 
 function parameters(namespace: string, keys: readonly string[], rows: readonly RowInput[], order: readonly number[]): unknown[] {
   const column = (i: number): string => nullableArrayLiteral(order.map((row) => rows[row]![i]!));
-  return [namespace, arrayLiteral(order.map((row) => keys[row]!)), column(0), column(1), column(2), column(3)];
+  return [namespace, arrayLiteral(order.map((row) => keys[row]!)), column(0), column(1), column(2), column(3), column(4)];
 }

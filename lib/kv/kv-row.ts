@@ -23,6 +23,20 @@ export function expiryParameter(expiry: StoredExpiry): number | null {
   return expiry.keep === 'never' ? null : expiry.keep.ttl;
 }
 
+/** Whether a live entry keeps the expiry it has. */
+export function keepsExpiry(expiry: StoredExpiry): boolean {
+  return typeof expiry === 'object' && 'keep' in expiry;
+}
+
+/** Another object of the same content, for a caller who asked for one key twice. */
+export function copyOf<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Buffer.isBuffer(value)) return Buffer.from(value) as T;
+  if (value instanceof Date) return value;
+  if (Array.isArray(value)) return value.map(copyOf) as T;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, copyOf(each)])) as T;
+}
+
 /** Bytes of a value as it is sent. */
 export function bytesOf(value: StoredValue): number {
   return value.json === undefined ? value.bytes.byteLength : value.json.length;

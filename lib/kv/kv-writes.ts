@@ -83,7 +83,7 @@ export class KvWrites {
     };
   }
 
-  /** Writes several keys, all or none: rows of (JSON, bytes, expiry, null for the index). */
+  /** Writes several keys, all or none: rows of (JSON, bytes, expiry, keep expiry, null for the index). */
   setMany(): WriteKind<readonly RowInput[], void> {
     const family = this.family((rows, carried) => this.sql.upsertMixed(rows, carried));
     return {
@@ -103,13 +103,14 @@ export class KvWrites {
     };
   }
 
-  /** Rows of (JSON, bytes, expiry, index), with the fields that the index holds. */
+  /** Rows of (JSON, bytes, expiry, keep expiry, index), with the fields that the index holds. */
   withFieldsMany(unit: Unit<readonly RowInput[], any>): readonly RowInput[] {
     if (!this.indexes.has(unit.space.name)) return unit.input;
-    return unit.input.map(([json, bytes, expiry]) => [
+    return unit.input.map(([json, bytes, expiry, keep]) => [
       json!,
       bytes!,
       expiry!,
+      keep!,
       this.indexes.fieldsOf(unit.space.name, json as string | null),
     ]);
   }
@@ -121,7 +122,8 @@ export class KvWrites {
       ...this.write('incr'),
       join(ahead, call) {
         if (ahead.kind !== this || (ahead.input as Addition).ttl !== call.input.ttl) return false;
-        if (!Number.isSafeInteger(sum(ahead) + call.input.by)) return false;
+        // Of one sign, what each caller sees lies between the ends: if these are safe, it is.
+        if (sum(ahead) * call.input.by < 0 || !Number.isSafeInteger(sum(ahead) + call.input.by)) return false;
         ahead.calls.push(call as never);
         return true;
       },

@@ -111,10 +111,10 @@ select t.namespace, t.key, f.key is not null from ${this.pairs()} left join free
       }),
     );
     return `${values}
-on conflict (namespace, key) do update set ${this.overwrite(form.keep)}${form.absent ? `\nwhere ${this.over}\nreturning t.namespace, t.key, t.version` : ''}`;
+on conflict (namespace, key) do update set ${this.overwrite(form.keep ? 'all' : 'none')}${form.absent ? `\nwhere ${this.over}\nreturning t.namespace, t.key, t.version` : ''}`;
   }
 
-  /** Writes rows of (namespace, key, JSON, bytes, expiry in ms, idx), all or none. */
+  /** Writes rows of (namespace, key, JSON, bytes, expiry in ms, keep expiry, idx), all or none. */
   upsertMixed(rows: number, carried: CarriedSettings): string {
     const values = this.insert(
       rows,
@@ -123,6 +123,7 @@ on conflict (namespace, key) do update set ${this.overwrite(form.keep)}${form.ab
         ['json', 'text'],
         ['bytes', 'bytea'],
         ['expiry', 'float8'],
+        ['keep', 'boolean'],
         ['idx', 'text'],
       ],
       (p) => ({
@@ -130,18 +131,19 @@ on conflict (namespace, key) do update set ${this.overwrite(form.keep)}${form.ab
         bytes: p['bytes']!,
         size: `coalesce(octet_length(${p['json']}), octet_length(${p['bytes']}))`,
         idx: `${p['idx']}::jsonb`,
+        createdAt: createdAt(p['keep']!),
       }),
     );
-    return `${values}\non conflict (namespace, key) do update set ${this.overwrite(false)}`;
+    return `${values}\non conflict (namespace, key) do update set ${this.overwrite('marked')}`;
   }
 
-  /** Writes many rows of one namespace, from arrays: $1 namespace, $2 keys, $3 JSON, $4 bytes as hex, $5 expiry in ms, $6 idx. Sorted by key. */
+  /** Writes many rows of one namespace, from arrays: $1 namespace, $2 keys, $3 JSON, $4 bytes as hex, $5 expiry in ms, $6 keep expiry, $7 idx. Sorted by key. */
   upsertArrays(carried: CarriedSettings): string {
     const size = 'coalesce(octet_length(v.json), length(v.bytes) / 2)';
     return `insert into ${this.table} as t (${columns})
-select ${carryingOnce(carried, '$1::text')}, v.key, v.json::jsonb, decode(v.bytes, 'hex'), null, ${size}, ${freshVersion}, v.idx::jsonb, ${until('v.expiry')}, ${now}, ${now}
-from unnest($2::text[], $3::text[], $4::text[], $5::float8[], $6::text[]) v(key, json, bytes, expiry, idx)
-on conflict (namespace, key) do update set ${this.overwrite(false)}`;
+select ${carryingOnce(carried, '$1::text')}, v.key, v.json::jsonb, decode(v.bytes, 'hex'), null, ${size}, ${freshVersion}, v.idx::jsonb, ${until('v.expiry')}, ${createdAt('v.keep')}, ${now}
+from unnest($2::text[], $3::text[], $4::text[], $5::float8[], $6::boolean[], $7::text[]) v(key, json, bytes, expiry, keep, idx)
+on conflict (namespace, key) do update set ${this.overwrite('marked')}`;
   }
 
   /**
@@ -259,7 +261,7 @@ returning t.namespace, t.key, t.counter`;
     const number = `(case when ${this.over} then 0 when t.counter is not null then t.counter when jsonb_typeof(t.value) = 'number' then (t.value #>> '{}')::numeric end)`;
     const sum = `(${number} + (excluded.value #>> '{}')::numeric)`;
     return `${values}
-on conflict (namespace, key) do update set value = ${sum}::text::jsonb, bytes = null, counter = null, size = octet_length(${sum}::text), version = excluded.version, idx = null, ${this.keepTimes}
+on conflict (namespace, key) do update set value = trim_scale(${sum})::text::jsonb, bytes = null, counter = null, size = octet_length(trim_scale(${sum})::text), version = excluded.version, idx = null, ${this.keepTimes}
 where abs(${sum}) <= 1.7976931348623157e308
 returning t.namespace, t.key, t.value`;
   }
@@ -323,6 +325,7 @@ delete from ${this.table} t using l where t.namespace = l.namespace and t.key = 
         bytes: 'null::bytea',
         counter: 'null::bigint',
         idx: 'null::jsonb',
+        createdAt: now,
         ...columnsOf(p),
       };
       return [
@@ -335,7 +338,7 @@ delete from ${this.table} t using l where t.namespace = l.namespace and t.key = 
         freshVersion,
         given['idx'],
         until(p['expiry']!),
-        now,
+        given['createdAt'],
         now,
       ].join(', ');
     };
@@ -354,9 +357,16 @@ delete from ${this.table} t using l where t.namespace = l.namespace and t.key = 
     return `${head}\nselect ${project(Object.fromEntries(all.map(([name]) => [name, `v.${name}`])))}\nfrom (values ${values}) v(${all.map(([name]) => name).join(', ')})`;
   }
 
-  private overwrite(keep: boolean): string {
+  /** `keep`: of which rows a live one keeps the expiry it has; `marked` are those of `createdAt()`. */
+  private overwrite(keep: 'none' | 'all' | 'marked'): string {
+    const kept = `case when ${this.over} then excluded.expires_at else t.expires_at end`;
+    const expiresAt = {
+      none: 'excluded.expires_at',
+      all: kept,
+      marked: `case when excluded.created_at > excluded.updated_at then ${kept} else excluded.expires_at end`,
+    };
     return `value = excluded.value, bytes = excluded.bytes, counter = excluded.counter, size = excluded.size, version = excluded.version, idx = excluded.idx,
-  expires_at = ${keep ? `case when ${this.over} then excluded.expires_at else t.expires_at end` : 'excluded.expires_at'},
+  expires_at = ${expiresAt[keep]},
   created_at = case when ${this.over} then excluded.created_at else t.created_at end,
   updated_at = greatest(t.updated_at, excluded.updated_at)`;
   }
@@ -396,6 +406,11 @@ delete from ${this.table} t using l where t.namespace = l.namespace and t.key = 
 )
 select l.namespace, l.key, u.key is not null, u.result, ${parts.before} from l left join u on u.namespace = l.namespace and u.key = l.key`;
   }
+}
+
+// `do update` sees only columns of the table: a row that keeps its expiry is marked by a first write a microsecond late.
+function createdAt(keep: string): string {
+  return `case when ${keep} then ${now} + interval '1 microsecond' else ${now} end`;
 }
 
 /** Name and type of a parameter. */

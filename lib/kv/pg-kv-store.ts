@@ -2,7 +2,7 @@ import type { Kind } from '../batching/kind';
 import type { Port } from '../database/lanes';
 import type { EntityManager, TransactionManager, TransactionOptions } from '../database/transaction-manager';
 import { KeyLockedError, NotANumberError } from '../persist-pg.errors';
-import { bytesOf, expiryParameter, readValue } from './kv-row';
+import { bytesOf, copyOf, expiryParameter, keepsExpiry, readValue } from './kv-row';
 import type { KvSpace } from './kv-space';
 import type { EntryFilter, KvStore, Page, StoredEntry, StoredExpiry, StoredValue, WriteCondition, WriteResult } from './kv-store';
 import type { KvStats } from './kv';
@@ -54,7 +54,7 @@ export class PgKvStore implements KvStore {
     const { spaces, set } = this.table;
     const space = spaces.of(namespace);
     if (condition !== 'always') return this.setIf(space, key, value, expiry, condition);
-    const keep = typeof expiry === 'object' && 'keep' in expiry;
+    const keep = keepsExpiry(expiry);
     const until = expiryParameter(expiry);
     const bytes = bytesOf(value);
     space.saw(bytes);
@@ -71,7 +71,7 @@ export class PgKvStore implements KvStore {
     let bytes = 0;
     const rows = entries.map(({ key, value, expiry }): RowInput => {
       bytes += key.length + bytesOf(value);
-      return [value.json ?? null, value.bytes ?? null, expiryParameter(expiry), null];
+      return [value.json ?? null, value.bytes ?? null, expiryParameter(expiry), keepsExpiry(expiry), null];
     });
     const kind = entries.length <= smallMset ? this.table.setMany : this.table.setVeryMany;
     const keys = entries.map(({ key }) => key);
@@ -272,7 +272,7 @@ export class PgKvStore implements KvStore {
     expiry: StoredExpiry,
     expected: { version?: number; value?: StoredValue },
   ): Promise<Change | undefined> {
-    const keep = typeof expiry === 'object' && 'keep' in expiry;
+    const keep = keepsExpiry(expiry);
     const input: RowInput = [
       value.json ?? null,
       value.bytes ?? null,
@@ -347,7 +347,13 @@ export class PgKvStore implements KvStore {
     const results = await this.runMany(kind, space, different, undefined, different.length * 16, weight, this.table.options.kv.mgetTimeout);
     if (different.length === keys.length) return results;
     const byKey = new Map(different.map((key, i) => [key, results[i] as R]));
-    return keys.map((key) => byKey.get(key) as R);
+    const given = new Set<string>();
+    return keys.map((key) => {
+      const result = byKey.get(key) as R;
+      if (given.has(key)) return copyOf(result);
+      given.add(key);
+      return result;
+    });
   }
 
   private run<I, R>(kind: Kind<I, R, Port>, space: KvSpace, key: string, input: I, bytes: number, weight: number): Promise<R> {

@@ -32,7 +32,7 @@ export class OrdersService {
     const { cents } = await this.catalog.find(slug);
 
     return this.persist.transaction(async ({ manager, kv }) => {
-      const left = await kv.ns('stock').decr(slug, quantity);
+      const left = await kv.ns('stock').decr(slug, quantity, { min: 0 });
       if (left === undefined) throw new ConflictException('Sold out.');
 
       const order = await manager.save(manager.create(Order, { slug, quantity }));

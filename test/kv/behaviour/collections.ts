@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineCollection } from '../../../lib/kv/collection-definition';
-import { collect, hour, open, type MakeKv } from './setup';
+import { collect, fullName, hour, open, type MakeKv } from './setup';
 
 const User = z.object({
   email: z.email(),
@@ -19,8 +19,8 @@ export function describeCollections(makeKv: MakeKv): void {
   it('a collection is the namespace of its name', async () => {
     const { kv } = await open(makeKv);
     const plain = kv.collection<{ a: number }>('plain');
-    expect(plain.name).toBe('plain');
-    expect(kv.ns('in').collection('plain').name).toBe('in:plain');
+    expect(plain.name).toBe(fullName(kv, 'plain'));
+    expect(kv.ns('in').collection('plain').name).toBe(fullName(kv, 'in:plain'));
     expect(await plain.set('1', { a: 1 })).toBe(true);
     expect(await kv.ns('plain').get('1')).toEqual({ a: 1 });
     expect(await kv.ns('in').collection('plain').get('1')).toBeUndefined();
