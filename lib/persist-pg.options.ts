@@ -283,7 +283,7 @@ export function resolveOptions(options: PersistPgModuleOptions = {}, environment
     maxValueSize: count('maxValueSize', options.maxValueSize, 8 * 1024 * 1024, 1, 256 * 1024 * 1024),
     resolveManager: options.resolveManager,
     kv: {
-      durability: oneOf('kv.durability', kv.durability ?? (env.text('PERSISTPG_SESSION_SYNC_COMMIT') === 'off' ? 'async' : 'durable'), [
+      durability: oneOf('kv.durability', kv.durability ?? env.durability('PERSISTPG_SESSION_SYNC_COMMIT') ?? 'durable', [
         'durable',
         'async',
         'unlogged',
@@ -336,6 +336,13 @@ class Environment {
     if (value !== undefined && !/^\d+$/.test(value))
       throw new InvalidArgumentError(name, `must be a whole number, not ${JSON.stringify(value)}`);
     return value === undefined ? undefined : Number(value);
+  }
+
+  /** `synchronous_commit`, in PostgreSQL's words. */
+  durability(name: string): Durability | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    return oneOf(name, value, ['on', 'off', 'local', 'remote_write', 'remote_apply']) === 'off' ? 'async' : 'durable';
   }
 
   /** Milliseconds: the name of the variable says the unit, so digits alone are right here. */

@@ -15,9 +15,16 @@ export async function everybody(bench: Bench, durability: Durability): Promise<C
     await bench.open(keyvPostgres(postgres, durability)),
   ];
   const redis = await bench.redis();
-  if (redis === undefined) return all;
+  if (redis === undefined) return introduced(all);
   all.push(await bench.open(ioredis(redis)), await bench.open(ioredis(redis, { autoPipelining: true })));
   const safeRedis = durability === 'durable' ? await bench.redis({ appendonly: true }) : undefined;
   if (safeRedis !== undefined) all.push(await bench.open(ioredis(safeRedis)));
-  return all;
+  return introduced(all);
+}
+
+/** Says what a reader must know of each. */
+export function introduced(contenders: Contender[]): Contender[] {
+  console.log('');
+  for (const { name, about } of contenders) console.log(`  ${name}: ${about}`);
+  return contenders;
 }

@@ -10,6 +10,8 @@ import { anyOf, entries, keys, values } from '../workload';
 const writers = 100;
 const readers = 5;
 const allowance = 30;
+/** Milliseconds after which another writer meets the locked key. */
+const meeting = 100;
 
 interface Seen {
   readonly writes: Latencies;
@@ -63,24 +65,32 @@ async function hold(kv: Kv, key: string, ms: number): Promise<{ done: Promise<vo
   });
 }
 
-/** Everyone draws from all keys, so some meet the locked one and stay there; the times of those are kept apart. */
+/** Every now and then a writer meets the locked key and stays there; the times of those are kept apart. */
 async function work(kv: Kv, ms: number, locked: string): Promise<Seen> {
-  const drawn = [...keys.filter((key) => key !== locked), locked];
+  const others = keys.filter((key) => key !== locked);
   const seen: Seen = { writes: new Latencies(), reads: new Latencies(), met: new Latencies() };
-  const end = performance.now() + ms;
-  const caller = async (operation: (key: string) => Promise<unknown>, times: Latencies, onLocked: Latencies): Promise<void> => {
+  const start = performance.now();
+  const end = start + ms;
+  let due = start + meeting;
+  const writer = async (): Promise<void> => {
     for (let now = performance.now(); now < end;) {
-      const key = anyOf(drawn);
-      await operation(key);
+      const meets = now >= due;
+      if (meets) due += meeting;
+      await kv.set(meets ? locked : anyOf(others), anyOf(values));
       const after = performance.now();
-      (key === locked ? onLocked : times).add(after - now);
+      (meets ? seen.met : seen.writes).add(after - now);
       now = after;
     }
   };
-  await Promise.all([
-    ...Array.from({ length: writers }, () => caller((key) => kv.set(key, anyOf(values)), seen.writes, seen.met)),
-    ...Array.from({ length: readers }, () => caller((key) => kv.get(key), seen.reads, seen.reads)),
-  ]);
+  const reader = async (): Promise<void> => {
+    for (let now = performance.now(); now < end;) {
+      await kv.get(anyOf(keys));
+      const after = performance.now();
+      seen.reads.add(after - now);
+      now = after;
+    }
+  };
+  await Promise.all([...Array.from({ length: writers }, writer), ...Array.from({ length: readers }, reader)]);
   return seen;
 }
 

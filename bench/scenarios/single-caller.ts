@@ -2,6 +2,7 @@ import type { Scenario } from '../bench';
 import { compare } from '../compare';
 import { barePg, barePgClient } from '../contenders/bare-pg';
 import type { Contender } from '../contenders/contender';
+import { introduced } from '../contenders/contenders';
 import { persistPg } from '../contenders/persist-pg';
 import { anyOf, entries, keys, values } from '../workload';
 
@@ -17,11 +18,11 @@ export const singleCaller: Scenario = {
   async *run(bench) {
     for (const durability of ['unlogged', 'durable'] as const) {
       await bench.closeOpened();
-      const contenders = [
+      const contenders = introduced([
         await bench.open(persistPg(bench.postgres, durability)),
         await bench.open(barePg(bench.postgres, durability)),
         await bench.open(barePgClient(bench.postgres, durability)),
-      ];
+      ]);
       for (const contender of contenders.slice(0, 2)) await contender.mset(entries);
       for (const [name, operation] of Object.entries(operations)) {
         if (name === 'get' && durability === 'durable') continue;

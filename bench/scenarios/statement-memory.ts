@@ -4,7 +4,7 @@ import type { PostgresOfBench } from '../servers';
 import type { Scenario } from '../bench';
 import { atMost } from '../compare';
 import { persistPg } from '../contenders/persist-pg';
-import type { Limit } from '../report';
+import { shown, type Limit } from '../report';
 import { objectOf } from '../workload';
 
 const mega = 1_000_000;
@@ -51,33 +51,41 @@ export const statementMemory: Scenario = {
   question: 'How much memory do the prepared statements take in each backend after every kind has run in every batch size?',
   async *run(bench) {
     const { kv } = await bench.open(persistPg(bench.postgres, 'unlogged'));
+    const growth: { name: string; bytes: number }[] = [];
+    let memory: number[] = [];
     for (const [name, run] of Object.entries(kinds)) {
-      bench.progress(`statement memory: ${name}`);
       // Twice, so that batches of every size meet each lane.
       for (const size of [...bursts, ...bursts]) await Promise.all(Array.from({ length: size }, (_, i) => run(kv, `key:${i}`, i)));
+      const before = Math.max(0, ...memory);
+      memory = await memoryOfBackends(bench.postgres);
+      growth.push({ name, bytes: Math.max(...memory) - before });
+      bench.progress(`statement memory: ${name}, the largest backend has ${shown(Math.max(...memory) / mega)} MB`);
     }
-    const backends = await bench.postgres.query(
-      `select pid from pg_stat_activity where application_name = 'persistpg' order by backend_start`,
-    );
-    const limits: Limit[] = [];
-    for (const [i, { pid }] of backends.entries()) {
-      const bytes = await memoryOf(bench.postgres, pid as number);
-      limits.push(atMost(`backend ${i + 1} of ${backends.length}`, bytes / mega, allowed, 'MB'));
-    }
+    const limits: Limit[] = memory.map((bytes, i) => atMost(`backend ${i + 1} of ${memory.length}`, bytes / mega, allowed, 'MB'));
     const [fresh] = await bench.postgres.query('select sum(total_bytes)::float8 as bytes from pg_backend_memory_contexts');
     limits.push({ what: 'a backend that ran almost nothing', measured: (fresh!['bytes'] as number) / mega, unit: 'MB' });
-    yield { title: 'memory of each backend as a whole', rows: [], limits, notes: [] };
+    const most = growth.toSorted((a, b) => b.bytes - a.bytes).slice(0, 8);
+    yield {
+      title: 'memory of each backend as a whole',
+      rows: [],
+      limits,
+      notes: [`     what made the largest grow most: ${most.map(({ name, bytes }) => `${name} ${shown(bytes / mega)} MB`).join(', ')}`],
+    };
   },
 };
 
-/** What `pg_backend_memory_contexts` would give there: the view shows a session only itself, the log shows any. */
-async function memoryOf(postgres: PostgresOfBench, pid: number): Promise<number> {
-  await postgres.query('select pg_log_backend_memory_contexts($1)', [pid]);
-  const total = new RegExp(`\\[${pid}\\] LOG:\\s+Grand total: (\\d+) bytes`);
-  for (let tries = 0; tries < 100; tries++) {
-    const found = total.exec(postgres.log());
-    if (found !== null) return Number(found[1]);
-    await sleep(50);
+/** What `pg_backend_memory_contexts` would give in each of our backends: the view shows a session only itself, the log shows any. */
+async function memoryOfBackends(postgres: PostgresOfBench): Promise<number[]> {
+  const before = postgres.log().length;
+  const asked = await postgres.query(
+    `select pid, pg_log_backend_memory_contexts(pid) from pg_stat_activity where application_name = 'persistpg' order by backend_start`,
+  );
+  const totals = asked.map(({ pid }) => new RegExp(`\\[${pid as number}\\] LOG: +Grand total: (\\d+) bytes`));
+  for (let tries = 0; tries < 200; tries++) {
+    const log = postgres.log().slice(before);
+    const found = totals.map((total) => Number(total.exec(log)?.[1]));
+    if (!found.some(Number.isNaN)) return found;
+    await sleep(25);
   }
-  throw new Error(`backend ${pid} did not write its memory to the log`);
+  throw new Error('a backend did not write its memory to the log');
 }

@@ -215,7 +215,15 @@ export class Batcher<P = any> {
       if (units !== undefined) this.launch(lane, units);
     }
     this.waiting.watch();
+    if (this.instrumentation !== noInstrumentation) this.gauge();
   };
+
+  private gauge(): void {
+    let busy = 0;
+    for (const lane of this.lanes) if (lane.busy) busy++;
+    this.instrumentation.gauge('persistpg_queued', this.waiting.count);
+    this.instrumentation.gauge('persistpg_lanes_busy', busy);
+  }
 
   /** The next batch of a role: of the kind whose turn it is. */
   private take(role: 'read' | 'write', lightOnly = false): Unit[] | undefined {

@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg';
 import { DatabaseError } from '../persist-pg.errors';
-import { readFailure, type Stage } from './failure';
+import { beforeSending, readFailure, type Stage } from './failure';
 import type { Statement } from './identifier';
 import { WireQuery, type Rows } from './wire-query';
 
@@ -42,6 +42,9 @@ export class Connection {
   private allowance = 0;
   private watchdog: NodeJS.Timeout | undefined;
   private readonly names = new Map<string, true>();
+  /** Several statements belong together: the session is not replaced between them. */
+  private held = false;
+  private stale = false;
   private closing = false;
 
   constructor(private readonly options: ConnectionOptions) {}
@@ -54,9 +57,7 @@ export class Connection {
   /** Sends one statement; `timeout` overrides the statement timeout on the client's side. */
   query(statement: Statement, values: unknown[], timeout = this.options.statementTimeout): Promise<Rows> {
     const { client } = this;
-    if (client === undefined || this.queries >= this.options.maxQueries || performance.now() - this.usedAt > this.options.maxIdle) {
-      return this.queryAfresh(statement, values, timeout);
-    }
+    if (client === undefined || (!this.held && this.isWorn())) return this.queryAfresh(statement, values, timeout);
     const name = statement.name !== undefined && this.options.prepares() ? statement.name : '';
     if (name !== '' && !this.names.has(name) && this.names.size >= this.options.statementCacheSize) {
       return this.forgetOldest(client).then(() => this.send(client, statement.text, name, values, timeout));
@@ -65,21 +66,44 @@ export class Connection {
   }
 
   /** Several statements in one transaction; `work` gets the way to send them. */
-  async transaction<R>(work: (query: Connection['query']) => Promise<R>, begin = 'begin'): Promise<R> {
-    await this.query({ text: begin }, []);
-    const { client } = this;
-    const inside: Connection['query'] = (statement, values, timeout) => {
-      if (this.client !== client) return Promise.reject(readFailure(new Error('the transaction was cut off'), 'sent').error);
-      return this.query(statement, values, timeout);
+  transaction<R>(work: (query: Connection['query']) => Promise<R>, begin = 'begin'): Promise<R> {
+    return this.together(async (query) => {
+      await query({ text: begin }, []);
+      try {
+        const result = await work(query);
+        await query({ text: 'commit' }, []);
+        return result;
+      } catch (error) {
+        // Refused if the session is gone, and the transaction with it.
+        await query({ text: 'rollback' }, []).catch(() => this.drop());
+        throw error;
+      }
+    });
+  }
+
+  /** Several statements on one session; `work` gets the way to send them, which fails when the session is lost between. */
+  async together<R>(work: (query: Connection['query']) => Promise<R>): Promise<R> {
+    let client: PgInternals | undefined;
+    const query: Connection['query'] = async (statement, values, timeout) => {
+      if (client !== undefined && client !== this.client) throw readFailure(new Error('the session was cut off'), 'sent').error;
+      const answer = this.query(statement, values, timeout);
+      this.held = true;
+      try {
+        return await answer;
+      } finally {
+        client ??= this.client;
+      }
     };
     try {
-      const result = await work(inside);
-      await inside({ text: 'commit' }, []);
-      return result;
-    } catch (error) {
-      if (this.client === client && client !== undefined) await this.query({ text: 'rollback' }, []).catch(() => this.drop());
-      throw error;
+      return await work(query);
+    } finally {
+      this.held = false;
     }
+  }
+
+  /** Has the next statement open another session. */
+  renew(): void {
+    this.stale = true;
   }
 
   /** Closes the session; the next query opens another. */
@@ -101,6 +125,11 @@ export class Connection {
     const patience = setTimeout(() => client.connection.stream.destroy(), farewell);
     await ended;
     clearTimeout(patience);
+  }
+
+  private isWorn(): boolean {
+    const { maxQueries, maxIdle } = this.options;
+    return this.stale || this.queries >= maxQueries || performance.now() - this.usedAt > maxIdle;
   }
 
   private async queryAfresh(statement: Statement, values: unknown[], timeout: number): Promise<Rows> {
@@ -126,13 +155,14 @@ export class Connection {
       }
     } catch (error) {
       client?.release(true);
-      throw error instanceof DatabaseError ? error : readFailure(error, 'connecting').error;
+      throw readFailure(error instanceof DatabaseError ? error.cause : error, 'connecting').error;
     }
     if (this.closing) {
       client.release(true);
       throw readFailure(new Error('the connections are closed'), 'connecting').error;
     }
     this.client = client;
+    this.stale = false;
     this.queries = 0;
     this.usedAt = performance.now();
   }
@@ -204,6 +234,8 @@ export class Connection {
     if (oldest === undefined) return;
     this.names.delete(oldest);
     delete client.connection.parsedStatements[oldest];
-    await this.send(client, `deallocate "${oldest}"`, '', [], this.options.statementTimeout);
+    await this.send(client, `deallocate "${oldest}"`, '', [], this.options.statementTimeout).catch((error: unknown) => {
+      throw beforeSending(error);
+    });
   }
 }

@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm';
 import type { Connection } from './connection';
 import type { ResolvedOptions } from '../persist-pg.options';
+import { beforeSending } from './failure';
 import { Lanes } from './lanes';
 import { Schema, type SchemaQuery } from './schema';
 import { Source } from './source';
@@ -61,7 +62,11 @@ export class Database {
   // `undefined` when there is nothing to wait for: lanes ask before each statement. A failure is not remembered.
   private ensure(): Promise<void> | undefined {
     if (this.isReady) return undefined;
-    this.preparing ??= this.prepare().finally(() => (this.preparing = undefined));
+    this.preparing ??= this.prepare()
+      .catch((error: unknown) => {
+        throw beforeSending(error);
+      })
+      .finally(() => (this.preparing = undefined));
     return this.preparing;
   }
 

@@ -38,6 +38,11 @@ export function verdictOf(error: unknown): FailureVerdict {
   return (typeof error === 'object' && error !== null && verdicts.get(error)) || 'refused';
 }
 
+/** What the failure of a step before it means for an operation that was not sent yet. */
+export function beforeSending(error: unknown): unknown {
+  return error instanceof DatabaseError && verdictOf(error) === 'lost' ? readFailure(error.cause, 'unsent').error : error;
+}
+
 function judge(sqlState: string | undefined, stage: Stage, message: string): FailureVerdict {
   if (stage === 'unsent') return 'unsent';
   if (stage === 'connecting') {

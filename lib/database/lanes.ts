@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { DatabaseError } from '../persist-pg.errors';
 import { Connection } from './connection';
-import { readFailure } from './failure';
+import { beforeSending, readFailure } from './failure';
 import type { Statement } from './identifier';
 import type { ResolvedOptions } from '../persist-pg.options';
 import { isTransactionPooler } from './pooler';
@@ -119,8 +119,13 @@ export class Lanes {
     const set = { text: `select set_config('lock_timeout', $1, false)` };
     const query = async (statement: Statement, values: unknown[]): Promise<Rows> => {
       await this.beforeUse();
-      if (!this.behindPooler) await connection.query(set, [String(lockTimeout)]);
-      return connection.query(statement, values);
+      if (this.behindPooler) return connection.query(statement, values);
+      return connection.together(async (inOneSession) => {
+        await inOneSession(set, [String(lockTimeout)]).catch((error: unknown) => {
+          throw beforeSending(error);
+        });
+        return inOneSession(statement, values);
+      });
     };
     const mode = this.inlineMode(lockTimeout);
     return {
@@ -148,13 +153,16 @@ export class Lanes {
       statement_timeout: String(statementTimeout),
       lock_timeout: String(lockTimeout ?? 0),
       default_transaction_isolation: 'read committed',
+      // What values are printed as must not depend on the role.
+      bytea_output: 'hex',
+      extra_float_digits: '1',
       jit: 'off',
     };
     const connection = new Connection({
       connect: () => this.connect(),
       settings: () => (this.behindPooler ? undefined : settings),
       prepares: () => !this.unprepared && (this.options.preparedStatements ?? !this.behindPooler),
-      neverPrepareAgain: () => (this.unprepared = true),
+      neverPrepareAgain: () => this.stopPreparing(),
       statementTimeout,
       statementCacheSize: tuning.statementCacheSize,
       maxQueries: tuning.maxQueries,
@@ -162,6 +170,12 @@ export class Lanes {
     });
     this.connections.push(connection);
     return connection;
+  }
+
+  // Someone has reset our sessions, or stands between: what was set on them may be gone too.
+  private stopPreparing(): void {
+    this.unprepared = true;
+    for (const connection of this.connections) connection.renew();
   }
 
   private connect(): Promise<PoolClient> {

@@ -6,10 +6,18 @@ import type { Statement } from './identifier';
 import type { InlineSettings, Port } from './lanes';
 import type { Schema } from './schema';
 import type { TransactionManager, TransactionOptions } from './transaction-manager';
-import type { Rows } from './wire-query';
+import { WireQuery, type Rows } from './wire-query';
 
 interface Client {
-  query(config: object): Promise<{ rows: Rows }>;
+  query(query: object): unknown;
+  /** Of newer versions of `pg`. */
+  getTransactionStatus?(): string | null;
+  /** Not with pg-native. */
+  readonly connection?: {
+    prependListener(event: 'readyForQuery', listener: (message: { status: string }) => void): void;
+    removeListener(event: 'readyForQuery', listener: (message: { status: string }) => void): void;
+  };
+  readonly pipeline?: boolean;
 }
 
 interface Runner {
@@ -32,9 +40,27 @@ export class JoinedTransaction implements Port {
   readonly written = new Set<string>();
   /** What it has touched: from then on its row locks order it, not our lines. */
   readonly touched = new Set<string>();
+  private operations: Promise<unknown> = Promise.resolve();
   private turn: Promise<unknown> = Promise.resolve();
+  private watched = false;
+  private over = false;
 
-  constructor(private readonly runner: Runner) {}
+  constructor(
+    private readonly runner: Runner,
+    private readonly check: (transaction: JoinedTransaction) => Promise<void>,
+  ) {}
+
+  /** Whether statements would still be part of it, as far as is known. */
+  get open(): boolean {
+    return !this.over && this.runner.isTransactionActive && this.runner.isReleased !== true;
+  }
+
+  /** Does one operation after those that were called in it before, if it is a transaction of our database. */
+  inOrder<R>(operation: () => Promise<R>): Promise<R> {
+    const turn = this.operations.then(() => this.check(this)).then(operation);
+    this.operations = turn.catch(() => undefined);
+    return turn;
+  }
 
   /** Sends a statement on the transaction's own connection, after those before it. */
   query(statement: Statement, values: unknown[]): Promise<Rows> {
@@ -43,23 +69,49 @@ export class JoinedTransaction implements Port {
     return turn;
   }
 
-  private async send(statement: Statement, values: unknown[]): Promise<Rows> {
-    if (!this.runner.isTransactionActive) throw ended();
+  private async send({ text }: Statement, values: unknown[]): Promise<Rows> {
+    if (!this.open) throw ended();
     const client = (await this.runner.connect()) as Client;
+    this.watch(client);
     try {
-      const { rows } = await client.query({ text: statement.text, values, rowMode: 'array', types: rawTypes });
-      return rows;
+      if (client.connection === undefined || client.pipeline === true) {
+        const { rows } = (await client.query({ text, values, rowMode: 'array', types: rawTypes })) as { rows: Rows };
+        return rows;
+      }
+      return await this.sendInside(client, text, values);
     } catch (error) {
-      throw readFailure(error, 'sent').error;
+      throw error instanceof NoTransactionError ? error : readFailure(error, 'sent').error;
     }
+  }
+
+  // A commit that nobody awaited may be on its way before the statement: whether the transaction is open is asked once
+  // more at the moment of sending, of what PostgreSQL said last.
+  private sendInside(client: Client, text: string, values: unknown[]): Promise<Rows> {
+    return new Promise<Rows>((resolve, reject) => {
+      const refusal = (): Error | undefined => (this.over || client.getTransactionStatus?.() === 'I' ? ended() : undefined);
+      const query = new WireQuery(text, '', values, (error) => (error === null ? resolve(query.rows) : reject(error)), refusal);
+      client.query(query);
+    });
+  }
+
+  private watch({ connection }: Client): void {
+    if (this.watched || connection === undefined) return;
+    this.watched = true;
+    const listener = ({ status }: { status: string }): void => {
+      if (status !== 'I') return;
+      this.over = true;
+      connection.removeListener('readyForQuery', listener);
+    };
+    // Before the client's own listener, which sends the next statement.
+    connection.prependListener('readyForQuery', listener);
   }
 }
 
 /** Finds, checks and opens transactions of the app. */
 export class Transactions {
   private readonly joined = new WeakMap<object, JoinedTransaction>();
-  private readonly checked = new WeakMap<object, Promise<boolean>>();
-  private readonly current = new AsyncLocalStorage<{ transaction: JoinedTransaction; runner: Runner } | undefined>();
+  private readonly checked = new WeakSet<object>();
+  private readonly current = new AsyncLocalStorage<JoinedTransaction>();
   /** Transactions that `run` has open; while there are none, no caller can be inside one. */
   private open = 0;
 
@@ -70,26 +122,14 @@ export class Transactions {
     private readonly dataSource: DataSource | undefined,
   ) {}
 
-  /** The app's transaction behind a manager; rejects with `NoTransactionError` if there is none of this database. */
-  async join(manager: TransactionManager): Promise<JoinedTransaction> {
-    const runner = manager.queryRunner as Runner | undefined;
+  /** The app's transaction behind a manager; throws `NoTransactionError` if there is none. */
+  of(manager: TransactionManager): JoinedTransaction {
+    const runner = manager?.queryRunner as Runner | undefined | null;
     if (runner === undefined || runner === null || typeof runner.connect !== 'function') {
       throw new NoTransactionError('the manager has no transaction: use the one that dataSource.transaction() hands to its callback');
     }
-    if (!runner.isTransactionActive || runner.isReleased === true) throw ended();
     const transaction = this.transactionOf(runner);
-    const owner = runner.dataSource ?? runner.connection ?? runner;
-    let sameDatabase = this.checked.get(owner);
-    if (sameDatabase === undefined) {
-      sameDatabase = this.isOurDatabase(transaction);
-      this.checked.set(owner, sameDatabase);
-      sameDatabase.catch(() => this.checked.delete(owner));
-    }
-    if (!(await sameDatabase)) {
-      throw new NoTransactionError(
-        `the manager's transaction is on another database: the schema ${this.schema.quoted} there is not ours, or there is none`,
-      );
-    }
+    if (!transaction.open) throw ended();
     return transaction;
   }
 
@@ -103,7 +143,7 @@ export class Transactions {
   ofCaller(): JoinedTransaction | undefined {
     if (this.open > 0) {
       const store = this.current.getStore();
-      if (store?.runner.isTransactionActive === true) return store.transaction;
+      if (store?.open === true) return store;
     }
     const runner = this.ambient()?.queryRunner as Runner | undefined;
     return runner === undefined ? undefined : this.joined.get(runner);
@@ -120,26 +160,38 @@ export class Transactions {
     this.open++;
     try {
       return await dataSource.transaction(options.isolation ?? 'READ COMMITTED', (manager) => {
-        const runner = manager.queryRunner as unknown as Runner;
-        return this.current.run({ transaction: this.transactionOf(runner), runner }, () => work(manager));
+        const transaction = this.transactionOf(manager.queryRunner as unknown as Runner);
+        return this.current.run(transaction, () => work(manager));
       });
     } finally {
       this.open--;
     }
   }
 
+  // A runner may be used for one transaction after another.
   private transactionOf(runner: Runner): JoinedTransaction {
     let transaction = this.joined.get(runner);
-    // A runner may be used for one transaction after another; one of ours that has seen the end is not the present one.
-    if (transaction === undefined) this.joined.set(runner, (transaction = new JoinedTransaction(runner)));
+    if (transaction === undefined || (!transaction.open && runner.isTransactionActive)) {
+      transaction = new JoinedTransaction(runner, (joined) => this.refuseOthers(joined, runner));
+      this.joined.set(runner, transaction);
+    }
     return transaction;
   }
 
   // By the random id of the schema: a database of the same name, host and schema may still be another one. A statement
   // that fails would abort the app's transaction, hence the question before the question.
-  private async isOurDatabase(transaction: JoinedTransaction): Promise<boolean> {
+  private async refuseOthers(transaction: JoinedTransaction, runner: Runner): Promise<void> {
+    const owner = runner.dataSource ?? runner.connection ?? runner;
+    if (this.checked.has(owner)) return;
+    // Ours first: it may have to be made, and theirs may be the very same.
+    const ours = await this.schemaId();
     const theirs = await this.schema.read((text, values) => transaction.query({ text }, values));
-    return theirs !== undefined && theirs.id === (await this.schemaId());
+    if (theirs?.id !== ours) {
+      throw new NoTransactionError(
+        `the manager's transaction is on another database: the schema ${this.schema.quoted} there is not ours, or there is none`,
+      );
+    }
+    this.checked.add(owner);
   }
 }
 

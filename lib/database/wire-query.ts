@@ -28,6 +28,8 @@ export class WireQuery {
     readonly name: string,
     readonly values: unknown[],
     done: (error: Error | null, query: WireQuery) => void,
+    /** Asked when its turn on the connection has come: an error stops it. */
+    private readonly refusal?: () => Error | undefined,
   ) {
     this.callback = (error) => {
       this.callback = () => {};
@@ -36,6 +38,8 @@ export class WireQuery {
   }
 
   submit(connection: WireConnection): Error | null {
+    const refused = this.refusal?.();
+    if (refused !== undefined) return refused;
     const { name, text } = this;
     connection.stream.cork?.();
     try {

@@ -7,7 +7,14 @@ export type ValueColumns = readonly [json: string | null, bytes: string | null, 
 export function readValue(json: string | null, bytes: string | null, counter: string | null): unknown {
   if (json !== null) return JSON.parse(json);
   if (counter !== null) return Number(counter);
-  return Buffer.from((bytes as string).slice(2), 'hex');
+  return bytesOfText(bytes as string);
+}
+
+// Our own sessions print bytes as hex; the app's, in whose transaction a read may be, as `bytea_output` says.
+function bytesOfText(text: string): Buffer {
+  if (text.startsWith('\\x')) return Buffer.from(text.slice(2), 'hex');
+  const unescaped = text.replace(/\\(\\|[0-7]{3})/g, (_, code: string) => (code === '\\' ? code : String.fromCharCode(parseInt(code, 8))));
+  return Buffer.from(unescaped, 'latin1');
 }
 
 /** Whether the value was left out of a merged read. */

@@ -4,6 +4,7 @@ import { Unit } from '../batching/unit';
 import type { Database } from '../database/database';
 import type { Port } from '../database/lanes';
 import type { JoinedTransaction } from '../database/transactions';
+import { isPersistPgError } from '../persist-pg.errors';
 import type { ResolvedOptions } from '../persist-pg.options';
 import { KvBulkWrites } from './kv-bulk-writes';
 import { KvReads } from './kv-reads';
@@ -72,47 +73,66 @@ export class KvTable {
   }
 
   /** Runs an operation in an open transaction of the app, in its order with this process's own. */
-  async inTransaction<I, R>(
+  inTransaction<I, R>(
     kind: Kind<I, R, Port>,
     space: KvSpace,
     keys: readonly string[],
     input: I,
     transaction: JoinedTransaction,
   ): Promise<R> {
+    // At the time of the call: what is called on the lanes later waits behind our row locks, not we behind it.
     const fresh = keys.filter((key) => !transaction.touched.has(nameOf(space, key)));
-    if (fresh.length > 0) {
-      for (const key of fresh) transaction.touched.add(nameOf(space, key));
-      await this.batcher.settled(space, fresh, this.options.timeout);
-    }
+    for (const key of fresh) transaction.touched.add(nameOf(space, key));
+    const earlier = fresh.length === 0 ? undefined : this.batcher.settled(space, fresh, this.options.timeout);
     if (kind.role === 'write') for (const key of keys) transaction.written.add(nameOf(space, key));
-    return new Promise<R>((resolve, reject) => {
-      const unit = new Unit(kind, space, keys, { input, resolve, reject, deadline: 0 }, 0, 0, 0);
-      unit.via = transaction;
-      kind
-        .send([unit], transaction)
-        .then(([result]) => kind.settle(unit, result))
-        .catch(reject);
+    return transaction.inOrder(async () => {
+      await earlier;
+      return this.observed(kind.name, async (count) => {
+        count();
+        return new Promise<R>((resolve, reject) => {
+          const unit = new Unit(kind, space, keys, { input, resolve, reject, deadline: 0 }, 0, 0, 0);
+          unit.via = transaction;
+          kind
+            .send([unit], transaction)
+            .then(([result]) => kind.settle(unit, result))
+            .catch(reject);
+        });
+      });
     });
   }
 
   /** Walks on the bulk connection, after this process's earlier writes of the namespace. */
-  async walk<R>(namespace: string, nested: boolean, work: (query: WalkQuery) => Promise<R>): Promise<R> {
+  async walk<R>(name: string, namespace: string, nested: boolean, work: (query: WalkQuery) => Promise<R>): Promise<R> {
     await this.earlierWrites(namespace, nested);
-    return this.database.bulk((connection) => work((statement, values) => connection.query(statement, values)));
+    return this.observed(name, (count) =>
+      this.database.bulk((connection) =>
+        work((statement, values) => {
+          count();
+          return connection.query(statement, values);
+        }),
+      ),
+    );
   }
 
-  async walkInTransaction<R>(
+  walkInTransaction<R>(
+    name: string,
     namespace: string,
     nested: boolean,
     work: (query: WalkQuery) => Promise<R>,
     transaction: JoinedTransaction,
   ): Promise<R> {
-    const name = `kv\0${namespace}\0${nested}`;
-    if (!transaction.touched.has(name)) {
-      transaction.touched.add(name);
-      await this.earlierWrites(namespace, nested);
-    }
-    return work((statement, values) => transaction.query(statement, values));
+    const walked = `kv\0${namespace}\0${nested}`;
+    const earlier = transaction.touched.has(walked) ? undefined : this.earlierWrites(namespace, nested);
+    transaction.touched.add(walked);
+    return transaction.inOrder(async () => {
+      await earlier;
+      return this.observed(name, (count) =>
+        work((statement, values) => {
+          count();
+          return transaction.query(statement, values);
+        }),
+      );
+    });
   }
 
   /** Runs VACUUM (ANALYZE), which takes its time: no statement timeout. */
@@ -126,6 +146,20 @@ export class KvTable {
         if (off) connection.drop();
       }
     });
+  }
+
+  /** Counts an operation that no lane carries, and its statements. */
+  private async observed<R>(kind: string, work: (count: () => void) => Promise<R>): Promise<R> {
+    const { instrumentation } = this.options;
+    let outcome = 'ok';
+    try {
+      return await work(() => instrumentation.count('persistpg_statements_total', 1, { kind }));
+    } catch (error) {
+      outcome = isPersistPgError(error) ? error.code : 'ERROR';
+      throw error;
+    } finally {
+      instrumentation.count('persistpg_operations_total', 1, { kind, outcome });
+    }
   }
 
   // Bounded: what waits for a row that the caller's own transaction holds must not wait for the caller.

@@ -81,7 +81,7 @@ export class KvWalks {
 
   /** The database's time; what is written later is not for a delete called now. */
   async cutoff(query: WalkQuery): Promise<string> {
-    const [row] = await query({ text: `select ${now}::text` }, []);
+    const [row] = await query({ text: `select to_char(${now} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00')` }, []);
     return row![0]!;
   }
 

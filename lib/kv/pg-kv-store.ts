@@ -171,30 +171,30 @@ export class PgKvStore implements KvStore {
   }
 
   keys(namespace: string, filter: EntryFilter, page: Page): Promise<string[]> {
-    return this.walk(namespace, (query) => this.table.walks.keys(query, namespace, filter, page));
+    return this.walk('scan', namespace, (query) => this.table.walks.keys(query, namespace, filter, page));
   }
 
   entries(namespace: string, filter: EntryFilter, page: Page): Promise<[key: string, value: unknown][]> {
-    return this.walk(namespace, (query) => this.table.walks.entries(query, namespace, filter, page));
+    return this.walk('scan', namespace, (query) => this.table.walks.entries(query, namespace, filter, page));
   }
 
   count(namespace: string, filter: EntryFilter): Promise<number> {
-    return this.walk(namespace, (query) => this.table.walks.count(query, namespace, filter));
+    return this.walk('count', namespace, (query) => this.table.walks.count(query, namespace, filter));
   }
 
   searchValues(namespace: string, term: string, page: Page): Promise<string[]> {
-    return this.walk(namespace, (query) => this.table.walks.searchValues(query, namespace, term, page));
+    return this.walk('search', namespace, (query) => this.table.walks.searchValues(query, namespace, term, page));
   }
 
   async find(namespace: string, field: string, value: string | number | boolean | null, page: Page): Promise<string[]> {
-    return this.walk(namespace, async (query) => {
+    return this.walk('find', namespace, async (query) => {
       const indexed = await this.table.indexes.isComplete(query, namespace, field);
       return this.table.walks.find(query, namespace, field, value, page, indexed);
     });
   }
 
   deletePrefix(namespace: string, prefix: string): Promise<number> {
-    return this.walk(namespace, async (query) => {
+    return this.walk('delete_prefix', namespace, async (query) => {
       const cutoff = await this.table.walks.cutoff(query);
       return this.table.walks.deleteAll(query, namespace, prefix, cutoff);
     });
@@ -202,6 +202,7 @@ export class PgKvStore implements KvStore {
 
   clear(namespace: string, nested: boolean): Promise<number> {
     return this.walk(
+      'clear',
       namespace,
       async (query) => {
         const { walks } = this.table;
@@ -215,7 +216,7 @@ export class PgKvStore implements KvStore {
   }
 
   namespaces(inside: string): Promise<string[]> {
-    return this.walk(inside, (query) => this.table.walks.namespaces(query, inside), true);
+    return this.walk('namespaces', inside, (query) => this.table.walks.namespaces(query, inside), true);
   }
 
   declareIndexes(namespace: string, paths: readonly string[]): void {
@@ -223,7 +224,7 @@ export class PgKvStore implements KvStore {
   }
 
   stats(namespace: string): Promise<KvStats> {
-    return this.walk(namespace, (query) => this.table.walks.stats(query, namespace));
+    return this.walk('stats', namespace, (query) => this.table.walks.stats(query, namespace));
   }
 
   async compact(): Promise<void> {
@@ -231,7 +232,8 @@ export class PgKvStore implements KvStore {
   }
 
   withManager(manager: TransactionManager): KvStore {
-    return new PgKvStore(this.table, manager);
+    // Whoever hands in nothing must not be served outside of a transaction.
+    return new PgKvStore(this.table, manager ?? {});
   }
 
   detached(): KvStore {
@@ -394,7 +396,7 @@ export class PgKvStore implements KvStore {
     keys: readonly string[],
     input: I,
   ): Promise<R> {
-    const transaction = await this.table.database.transactions.join(manager);
+    const transaction = this.table.database.transactions.of(manager);
     return this.table.inTransaction(kind, space, keys, input, transaction);
   }
 
@@ -413,10 +415,10 @@ export class PgKvStore implements KvStore {
     );
   }
 
-  private async walk<R>(namespace: string, work: (query: WalkQuery) => Promise<R>, nested = false): Promise<R> {
+  private async walk<R>(name: string, namespace: string, work: (query: WalkQuery) => Promise<R>, nested = false): Promise<R> {
     const manager = this.joined();
-    if (manager === undefined) return this.table.walk(namespace, nested, work);
-    const transaction = await this.table.database.transactions.join(manager);
-    return this.table.walkInTransaction(namespace, nested, work, transaction);
+    if (manager === undefined) return this.table.walk(name, namespace, nested, work);
+    const transaction = this.table.database.transactions.of(manager);
+    return this.table.walkInTransaction(name, namespace, nested, work, transaction);
   }
 }

@@ -16,6 +16,10 @@ export async function checkout(name: string, ...scripts: string[]): Promise<stri
   mkdirSync(folder, { recursive: true });
   for (const entry of ['lib', 'sample', 'package.json', 'tsconfig.json'])
     cpSync(join(root, entry), join(folder, entry), { recursive: true });
-  for (const script of scripts) await run('npm', ['run', script], { cwd: folder, shell: process.platform === 'win32' });
+  for (const script of scripts) {
+    await run('npm', ['run', script], { cwd: folder, shell: process.platform === 'win32' }).catch((error: { stdout: string }) => {
+      throw new Error(`npm run ${script} failed: ${error.stdout}`, { cause: error });
+    });
+  }
   return folder;
 }

@@ -50,10 +50,15 @@ export class Shop {
     return this.request('POST', path, body);
   }
 
-  /** Asks it to end, and tells how it did. */
+  /** Asks it to end, and tells how it did; it is killed if it takes too long. */
   async close(signal: 'SIGTERM' | 'SIGINT' = 'SIGTERM'): Promise<{ code: number | null; signal: string | null }> {
     this.child.kill(signal);
-    return this.ended;
+    const late = setTimeout(() => this.child.kill('SIGKILL'), 10_000);
+    try {
+      return await this.ended;
+    } finally {
+      clearTimeout(late);
+    }
   }
 
   private async ready(): Promise<void> {

@@ -1,0 +1,40 @@
+// What the snippets of the README may use without saying where it comes from.
+import type { Collection, Duration, Kv, PersistPg } from 'nestjs-persistpg';
+import type { DataSource } from 'typeorm';
+
+declare global {
+  const kv: Kv;
+  const persist: PersistPg;
+  const dataSource: DataSource;
+
+  // In the tables.
+  const users: Collection<{ email: string }>;
+  const user: { email: string };
+  const Users: import('nestjs-persistpg').CollectionDefinition<{ email: string }>;
+  const url: string;
+  const name: string;
+  const id: string;
+  const ids: string[];
+  const key: string;
+  const keys: string[];
+  const value: unknown;
+  const other: unknown;
+  const record: Record<string, unknown>;
+  const buffer: Buffer;
+  const seconds: number;
+  const amount: number;
+  const date: Date;
+  const pattern: string;
+  const needle: string;
+  const term: string;
+  const after: string;
+  const limit: number;
+  const error: unknown;
+  const change: (current: unknown) => unknown;
+  const ttl: Duration;
+
+  /** What `// =>` becomes. */
+  function check<T>(actual: T, expected: unknown): T;
+  /** What `// throws` becomes. */
+  function checkThrows(call: () => Promise<unknown>, name: string): Promise<void>;
+}

@@ -1,0 +1,28 @@
+// Runs compiled snippets one after another, each with an instance of its own, and tells the parent how each went.
+import assert from 'node:assert/strict';
+import 'reflect-metadata';
+import { createPersistPg } from 'nestjs-persistpg';
+import { DataSource } from 'typeorm';
+
+globalThis.check = (actual, expected) => {
+  assert.deepStrictEqual(actual, expected);
+  return actual;
+};
+globalThis.checkThrows = (call, name) => assert.rejects(call, { name });
+
+const dataSource = await new DataSource({ type: 'postgres', url: process.env.DATABASE_URL }).initialize();
+await dataSource.query('create table orders (id int primary key)');
+
+for (const snippet of process.argv.slice(2)) {
+  const persist = createPersistPg({ dataSource, schema: snippet, sweeper: { autoStart: false } });
+  Object.assign(globalThis, { persist, kv: persist.kv, dataSource });
+  try {
+    await import(`./out/${snippet}.js`);
+    process.send({ snippet });
+  } catch (error) {
+    process.send({ snippet, problem: error.stack });
+  }
+  await persist.close();
+}
+await dataSource.destroy();
+process.disconnect();
