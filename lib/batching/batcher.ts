@@ -69,7 +69,10 @@ export class Batcher<P = any> {
       again: (units, pause) => this.comeBack(units, pause),
       locked: (unit, sighting) => {
         this.setAside(unit, 'quarantined');
-        this.quarantine.add(unit, sighting);
+        // Tried over and over, it is never found waiting by the timer.
+        const now = performance.now();
+        if (unit.deadline <= now) this.expire(unit, now, true);
+        if (unit.state === 'quarantined') this.quarantine.add(unit, sighting);
       },
     });
     this.quarantine = new Quarantine<P>(options.retry, this.attempt, this.instrumentation, {
@@ -322,11 +325,11 @@ export class Batcher<P = any> {
     this.depart(unit);
   }
 
-  private expire(unit: Unit, now: number): void {
+  private expire(unit: Unit, now: number, locked = false): void {
     const held = unit.headOfLine();
     const message = `not sent within ${unit.timeout} ms, and never will be`;
     const error =
-      held.state === 'quarantined'
+      locked || held.suspected
         ? new KeyLockedError(unit.key, `the row of ${JSON.stringify(held.key)} stayed locked by another transaction for ${unit.timeout} ms`)
         : new OperationTimeoutError(message, unit.lastError === undefined ? {} : { cause: unit.lastError });
     this.waiting.remove(unit);

@@ -188,5 +188,10 @@ export class KvTable {
 
 /** Name of a key of the table, for sets. */
 export function nameOf(space: KvSpace, key: string): string {
-  return `kv\0${space.name}\0${key}`;
+  return prefixOf(space.name) + key;
+}
+
+/** How the names of a namespace's keys begin. */
+export function prefixOf(namespace: string): string {
+  return `kv\0${namespace}\0`;
 }

@@ -6,7 +6,7 @@ import { bytesOf, copyOf, expiryParameter, keepsExpiry, readValue } from './kv-r
 import type { KvSpace } from './kv-space';
 import type { EntryFilter, KvStore, Page, StoredEntry, StoredExpiry, StoredValue, WriteCondition, WriteResult } from './kv-store';
 import type { KvStats } from './kv';
-import { nameOf, smallMset, type KvTable } from './kv-table';
+import { nameOf, prefixOf, smallMset, type KvTable } from './kv-table';
 import type { WalkQuery } from './kv-walks';
 import type { Change, RowInput } from './kv-writes';
 
@@ -194,6 +194,8 @@ export class PgKvStore implements KvStore {
   }
 
   deletePrefix(namespace: string, prefix: string): Promise<number> {
+    const refusal = this.ownLocks((name) => name.startsWith(prefixOf(namespace) + prefix));
+    if (refusal !== undefined) return Promise.reject(refusal);
     return this.walk('delete_prefix', namespace, async (query) => {
       const cutoff = await this.table.walks.cutoff(query);
       return this.table.walks.deleteAll(query, namespace, prefix, cutoff);
@@ -201,6 +203,11 @@ export class PgKvStore implements KvStore {
   }
 
   clear(namespace: string, nested: boolean): Promise<number> {
+    const within = prefixOf(namespace).slice(0, -1);
+    const refusal = this.ownLocks(
+      (name) => name.startsWith(prefixOf(namespace)) || (nested && name.startsWith(namespace === '' ? within : `${within}:`)),
+    );
+    if (refusal !== undefined) return Promise.reject(refusal);
     return this.walk(
       'clear',
       namespace,
@@ -400,19 +407,18 @@ export class PgKvStore implements KvStore {
     return this.table.inTransaction(kind, space, keys, input, transaction);
   }
 
-  // A lane write on a row that the caller's own transaction has locked would wait for itself: a deadlock PostgreSQL cannot see.
   private ownLock(space: KvSpace, keys: readonly string[]): KeyLockedError | undefined {
     const transaction = this.table.database.transactions.ofCaller();
     if (transaction === undefined) return undefined;
     const own = keys.find((key) => transaction.written.has(nameOf(space, key)));
-    if (own === undefined) return undefined;
-    return new KeyLockedError(
-      own,
-      `${JSON.stringify(own)} was written by the caller's own open transaction: write it through that transaction too (withManager), or after its end`,
-      {
-        byOwnTransaction: true,
-      },
-    );
+    return own === undefined ? undefined : lockedByOwn(own);
+  }
+
+  /** The same for what is deleted without being named. */
+  private ownLocks(meets: (name: string) => boolean): KeyLockedError | undefined {
+    const transaction = this.joined() === undefined ? this.table.database.transactions.ofCaller() : undefined;
+    const own = transaction && [...transaction.written].find(meets);
+    return own === undefined ? undefined : lockedByOwn(own.slice(own.lastIndexOf('\0') + 1));
   }
 
   private async walk<R>(name: string, namespace: string, work: (query: WalkQuery) => Promise<R>, nested = false): Promise<R> {
@@ -421,4 +427,13 @@ export class PgKvStore implements KvStore {
     const transaction = this.table.database.transactions.of(manager);
     return this.table.walkInTransaction(name, namespace, nested, work, transaction);
   }
+}
+
+// A lane write on a row that the caller's own transaction has locked would wait for itself: a deadlock PostgreSQL cannot see.
+function lockedByOwn(key: string): KeyLockedError {
+  return new KeyLockedError(
+    key,
+    `${JSON.stringify(key)} was written by the caller's own open transaction: write it through that transaction too (withManager), or after its end`,
+    { byOwnTransaction: true },
+  );
 }

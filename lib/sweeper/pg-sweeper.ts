@@ -113,7 +113,7 @@ export class PgSweeper extends Sweeper {
 
   private async walk(relation: string, pages: number): Promise<number> {
     let removed = 0;
-    for (let page = 0; page < pages && !this.stopping; page += pagesPerStep) removed += await this.sweepPages(relation, page);
+    for (let page = 0; page < pages; page += pagesPerStep) removed += await this.sweepPages(relation, page);
     return removed;
   }
 
@@ -136,7 +136,7 @@ export class PgSweeper extends Sweeper {
     for (;;) {
       const rows = await this.query(sweeperSql.step(relation), [`(${page},0)`, `(${page + pagesPerStep},0)`, this.settings.batchSize]);
       removed += rows.length;
-      if (rows.length < this.settings.batchSize || this.stopping) return removed;
+      if (rows.length < this.settings.batchSize) return removed;
     }
   }
 

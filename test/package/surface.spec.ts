@@ -69,7 +69,7 @@ describe('the entry', () => {
   });
 });
 
-describe('the core', () => {
+describe('the core', { timeout: 60_000 }, () => {
   it('loads with nothing installed but its dependencies and required peers', () => {
     const app = mkdtempSync(join(tmpdir(), 'bare-'));
     const modules = join(app, 'node_modules');

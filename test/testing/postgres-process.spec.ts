@@ -70,7 +70,7 @@ function isListening(url: string): Promise<boolean> {
   }).finally(() => socket.destroy()) as Promise<boolean>;
 }
 
-describe('startPostgres() in a process of its own', () => {
+describe('startPostgres() in a process of its own', { timeout: 60_000 }, () => {
   it('makes the missing links, and lets the process end', async () => {
     removeLinks();
     expect(await run(startAndStop).output()).toMatchObject({ kind: 'embedded' });
@@ -105,7 +105,7 @@ describe('startPostgres() in a process of its own', () => {
     const forgetful = await run(
       `const pg = await startPostgres({ kind: 'embedded' }); console.log(JSON.stringify(pg, ['url', 'kind', 'dataDir']));`,
     ).output();
-    await eventually(async () => !(await isListening(forgetful.url)) && readdirSync(tmp).length === 0);
+    await eventually(async () => !(await isListening(forgetful.url)) && readdirSync(tmp).length === 0, { deadline: 20_000 });
   });
 
   it('ends with a process that is killed', async () => {
@@ -116,6 +116,6 @@ describe('startPostgres() in a process of its own', () => {
     const { url } = JSON.parse(said) as { url: string };
     expect(await isListening(url)).toBe(true);
     child.kill('SIGKILL');
-    await eventually(async () => !(await isListening(url)) && readdirSync(tmp).length === 0);
+    await eventually(async () => !(await isListening(url)) && readdirSync(tmp).length === 0, { deadline: 20_000 });
   });
 });

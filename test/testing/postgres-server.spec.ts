@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { describe, expect, it } from 'vitest';
-import { startEmbedded } from '../../lib/testing/embedded-postgres';
+import { startEmbedded, testSettings } from '../../lib/testing/embedded-postgres';
 import { ownPostgres } from '../support/database';
 
 async function ask(url: string, text: string): Promise<unknown> {
@@ -18,7 +18,7 @@ async function ask(url: string, text: string): Promise<unknown> {
   }
 }
 
-describe('a PostgreSQL of our own', () => {
+describe('a PostgreSQL of our own', { timeout: 60_000 }, () => {
   it('comes back on the same port with its data after a crash, and after a restart', async () => {
     await using server = await ownPostgres();
     await ask(server.url, 'create table survivors (name text)');
@@ -67,7 +67,7 @@ describe('a PostgreSQL of our own', () => {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
     const { port } = taken.address() as { port: number };
-    await expect(startEmbedded({ port })).rejects.toThrow(/could not bind.*Address already in use/s);
+    await expect(startEmbedded({ port, settings: testSettings })).rejects.toThrow(/could not bind.*Address already in use/s);
     taken.close();
   });
 });

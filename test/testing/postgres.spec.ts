@@ -104,7 +104,7 @@ describe('the container', () => {
   });
 });
 
-describe.each(['embedded', 'system'] as const)('the %s server', (kind) => {
+describe.each(['embedded', 'system'] as const)('the %s server', { timeout: 60_000 }, (kind) => {
   it('answers, and is gone with its data after stop(), which may be called again', async (test) => {
     const started = await startPostgres({ kind }).catch((error: Error) => error);
     if (started instanceof Error) return test.skip(started.message);

@@ -177,12 +177,14 @@ describe.each(ways)('on a key that the caller has written in its own %s', (_, op
     const { persist, inside } = await open();
     await using _closed = persist;
     await persist.kv.set('k', 'committed');
+    await persist.kv.ns('deep').set('k', 'committed');
     await inside(async (joined, lanes) => {
       await joined.ns('deep').set('k', 'mine');
       await expect(lanes.ns('deep').clear()).rejects.toMatchObject(ownLock);
       await expect(lanes.ns('deep').deletePrefix('k')).rejects.toMatchObject(ownLock);
       await expect(lanes.clear({ nested: true })).rejects.toMatchObject(ownLock);
       expect(await lanes.ns('deep').deletePrefix('other')).toBe(0);
+      expect(await lanes.ns('deeper').clear({ nested: true })).toBe(0);
       expect(await lanes.clear()).toBe(1);
     });
     expect(await outside.kv.ns('deep').get('k')).toBe('mine');
