@@ -1,6 +1,7 @@
 import type { TransactionManager } from './database/transaction-manager';
 import { durationMs, type Duration } from './duration';
 import { noInstrumentation, type Instrumentation } from './instrumentation';
+import { count, duration, Environment, guarded, oneOf, refuseUnknown, text } from './option-checks';
 import { InvalidArgumentError } from './persist-pg.errors';
 
 /** How safely a table's rows are written: `durable` survives a crash of PostgreSQL, `async` but for its last moments, `unlogged` is emptied by it. */
@@ -193,7 +194,7 @@ export interface ResolvedOptions {
   readonly instrumentation: Instrumentation;
 }
 
-const known: Record<string, readonly string[]> = {
+const known = {
   '': [
     'url',
     'connection',
@@ -224,19 +225,19 @@ const known: Record<string, readonly string[]> = {
   tuning: ['statementTimeout', 'lockTimeout', 'statementCacheSize', 'maxQueries', 'maxIdle', 'retryBase', 'maxRetries'],
   kv: ['durability', 'expiry', 'ttl', 'partitions'],
   sweeper: ['interval', 'batchSize', 'budget', 'idlePagesPerSecond', 'autoStart'],
-};
+} as const;
 
 /** The only place where defaults, environment names and checks of options are. */
 export function resolveOptions(options: PersistPgModuleOptions = {}, environment: NodeJS.ProcessEnv = process.env): ResolvedOptions {
-  refuseUnknown('', options);
+  refuseUnknown('', options, known['']);
   const schema = typeof options.schema === 'string' ? { name: options.schema } : (options.schema ?? {});
   const tuning = options.tuning ?? {};
   const kv = options.kv ?? {};
   const sweeper = options.sweeper ?? {};
-  refuseUnknown('schema', schema);
-  refuseUnknown('tuning', tuning);
-  refuseUnknown('kv', kv);
-  refuseUnknown('sweeper', sweeper);
+  refuseUnknown('schema', schema, known['schema']);
+  refuseUnknown('tuning', tuning, known['tuning']);
+  refuseUnknown('kv', kv, known['kv']);
+  refuseUnknown('sweeper', sweeper, known['sweeper']);
   if (options.url !== undefined && options.connection !== undefined) {
     throw new InvalidArgumentError('connection', 'and url are both given; give one of them');
   }
@@ -304,107 +305,11 @@ export function resolveSweeperOptions(
   options: SweeperOptions,
   env = new Environment(process.env),
 ): { interval: number; batchSize: number; budget: number | undefined; idlePagesPerSecond: number } {
-  refuseUnknown('sweeper', options);
+  refuseUnknown('sweeper', options, known['sweeper']);
   return {
     interval: duration('sweeper.interval', options.interval ?? env.ms('PERSISTPG_SWEEPER_INTERVAL_MS'), 30_000),
     batchSize: count('sweeper.batchSize', options.batchSize ?? env.count('PERSISTPG_SWEEPER_BATCH_SIZE'), 1_000, 1, 100_000),
     budget: options.budget === undefined ? undefined : durationMs('sweeper.budget', options.budget),
     idlePagesPerSecond: count('sweeper.idlePagesPerSecond', options.idlePagesPerSecond, 1_000, 1),
-  };
-}
-
-/** Values of environment names, read only where an option is not given. */
-class Environment {
-  constructor(private readonly values: NodeJS.ProcessEnv) {}
-
-  text(name: string): string | undefined {
-    const value = this.values[name];
-    return value === undefined || value === '' ? undefined : value;
-  }
-
-  /** The first of these that is set. */
-  first(...names: string[]): { name: string; url: string } | undefined {
-    for (const name of names) {
-      const url = this.text(name);
-      if (url !== undefined) return { name, url };
-    }
-    return undefined;
-  }
-
-  count(name: string): number | undefined {
-    const value = this.text(name);
-    if (value !== undefined && !/^\d+$/.test(value))
-      throw new InvalidArgumentError(name, `must be a whole number, not ${JSON.stringify(value)}`);
-    return value === undefined ? undefined : Number(value);
-  }
-
-  /** `synchronous_commit`, in PostgreSQL's words. */
-  durability(name: string): Durability | undefined {
-    const value = this.text(name);
-    if (value === undefined) return undefined;
-    return oneOf(name, value, ['on', 'off', 'local', 'remote_write', 'remote_apply']) === 'off' ? 'async' : 'durable';
-  }
-
-  /** Milliseconds: the name of the variable says the unit, so digits alone are right here. */
-  ms(name: string): number | undefined {
-    const value = this.count(name);
-    if (value === 0) throw new InvalidArgumentError(name, 'is 0; leave it out for the default');
-    return value;
-  }
-
-  seconds(name: string): number | undefined {
-    const value = this.ms(name);
-    return value === undefined ? undefined : value * 1_000;
-  }
-}
-
-function refuseUnknown(level: string, options: object): void {
-  const names = known[level] ?? [];
-  for (const name of Object.keys(options)) {
-    if (!names.includes(name)) {
-      const full = level === '' ? name : `${level}.${name}`;
-      throw new InvalidArgumentError(full, `is not an option; there are ${names.join(', ')}`);
-    }
-  }
-}
-
-function duration(name: string, value: Duration | undefined, fallback: number): number {
-  return value === undefined ? fallback : durationMs(name, value);
-}
-
-function count(name: string, value: unknown, fallback: number, least: number, most = Number.MAX_SAFE_INTEGER): number {
-  if (value === undefined) return fallback;
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least || value > most) {
-    throw new InvalidArgumentError(name, `must be a whole number from ${least} to ${most}, not ${String(value)}`);
-  }
-  return value;
-}
-
-function oneOf<T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
-  if (!allowed.includes(value as T))
-    throw new InvalidArgumentError(name, `must be one of ${allowed.join(', ')}, not ${JSON.stringify(value)}`);
-  return value as T;
-}
-
-function text(name: string, value: unknown): string | undefined {
-  if (value !== undefined && (typeof value !== 'string' || value === ''))
-    throw new InvalidArgumentError(name, 'must be a text that is not empty');
-  return value;
-}
-
-// Metrics must never cost an operation: what an adapter throws is dropped.
-function guarded(inner: Instrumentation): Instrumentation {
-  const quietly = (work: () => void): void => {
-    try {
-      work();
-    } catch {
-      // Dropped, see above.
-    }
-  };
-  return {
-    count: (name, by, labels) => quietly(() => inner.count(name, by, labels)),
-    gauge: (name, value, labels) => quietly(() => inner.gauge(name, value, labels)),
-    record: (name, value, labels) => quietly(() => inner.record(name, value, labels)),
-    ...(inner.span === undefined ? {} : { span: inner.span.bind(inner) }),
   };
 }

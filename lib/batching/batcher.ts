@@ -1,9 +1,9 @@
 import { ClosedError, KeyLockedError, OperationTimeoutError } from '../persist-pg.errors';
 import { noInstrumentation, type Instrumentation } from '../instrumentation';
 import { Attempt, type AttemptOptions } from './attempt';
-import { Fifo } from './fifo';
 import type { Call, Kind, Verdict } from './kind';
 import { Quarantine, type RetryPort } from './quarantine';
+import { ReadyUnits, type BatchLimits } from './ready-units';
 import type { Space } from './space';
 import { Unit } from './unit';
 import { Waiting, type WaitingLimits } from './waiting';
@@ -16,18 +16,12 @@ export interface Lane<P> {
 }
 
 /** Bounds and ways of a batcher. */
-export interface BatcherOptions<P> extends WaitingLimits, AttemptOptions {
+export interface BatcherOptions<P> extends WaitingLimits, BatchLimits, AttemptOptions {
   readonly lanes: readonly Lane<P>[];
   /** Where locked keys are tried again. */
   readonly retry: RetryPort<P>;
   readonly verdictOf: (error: unknown) => Verdict;
   readonly instrumentation?: Instrumentation;
-  /** Rows of a read statement; default 500. */
-  readonly maxReads?: number;
-  /** Rows of a write statement, a power of two; default 128. */
-  readonly maxWrites?: number;
-  /** Bytes of a statement; default 16 MiB. */
-  readonly maxBytes?: number;
 }
 
 interface LaneState<P> extends Lane<P> {
@@ -45,12 +39,7 @@ export class Batcher<P = any> {
   private readonly quarantine: Quarantine<P>;
   private readonly attempt: Attempt<P>;
   private readonly instrumentation: Instrumentation;
-  private readonly maxReads: number;
-  private readonly maxWrites: number;
-  private readonly maxBytes: number;
-  /** Ready units by kind; a kind that has some stands once in the turns of its role. */
-  private readonly ready = new Map<Kind, Fifo<Unit>>();
-  private readonly turns = { read: new Fifo<Kind>(), write: new Fifo<Kind>() };
+  private readonly ready: ReadyUnits;
   private readonly pauses = new Set<NodeJS.Timeout>();
   private underWay = 0;
   private flushing = false;
@@ -60,9 +49,7 @@ export class Batcher<P = any> {
   constructor(options: BatcherOptions<P>) {
     this.lanes = options.lanes.map((lane) => ({ carries: lane.carries, port: lane.port, busy: false }));
     this.instrumentation = options.instrumentation ?? noInstrumentation;
-    this.maxReads = options.maxReads ?? 500;
-    this.maxWrites = options.maxWrites ?? 128;
-    this.maxBytes = options.maxBytes ?? 16 * 1024 * 1024;
+    this.ready = new ReadyUnits(options);
     this.waiting = new Waiting(options, (unit, now) => this.expire(unit, now));
     this.attempt = new Attempt<P>(options, {
       settled: (unit) => this.finish(unit),
@@ -194,11 +181,7 @@ export class Batcher<P = any> {
       void this.attempt.run([unit], undefined as P);
       return;
     }
-    let queue = this.ready.get(kind);
-    if (queue === undefined) this.ready.set(kind, (queue = new Fifo<Unit>()));
-    if (queue.length === 0) this.turns[kind.role].push(kind);
-    if (first) queue.pushFront(unit);
-    else queue.push(unit);
+    this.ready.add(unit, first);
     this.flushSoon();
   }
 
@@ -214,7 +197,7 @@ export class Batcher<P = any> {
     this.flushing = false;
     for (const lane of this.lanes) {
       if (lane.busy) continue;
-      const units = lane.carries === 'any' ? (this.take('write') ?? this.take('read', true)) : this.take('read');
+      const units = lane.carries === 'any' ? (this.ready.take('write') ?? this.ready.take('read', true)) : this.ready.take('read');
       if (units !== undefined) this.launch(lane, units);
     }
     this.waiting.watch();
@@ -226,62 +209,6 @@ export class Batcher<P = any> {
     for (const lane of this.lanes) if (lane.busy) busy++;
     this.instrumentation.gauge('persistpg_queued', this.waiting.count);
     this.instrumentation.gauge('persistpg_lanes_busy', busy);
-  }
-
-  /** The next batch of a role: of the kind whose turn it is. */
-  private take(role: 'read' | 'write', lightOnly = false): Unit[] | undefined {
-    const turns = this.turns[role];
-    for (let left = turns.length; left > 0; left--) {
-      const kind = turns.shift() as Kind;
-      const queue = this.ready.get(kind) as Fifo<Unit>;
-      if (lightOnly && kind.heavy === true) {
-        turns.push(kind);
-        continue;
-      }
-      const batch = role === 'read' ? this.takeAll(queue) : this.takePowerOfTwo(queue);
-      if (queue.length > 0) turns.push(kind);
-      if (batch.length > 0) return batch;
-    }
-    return undefined;
-  }
-
-  private takeAll(queue: Fifo<Unit>): Unit[] {
-    const batch: Unit[] = [];
-    let rows = 0;
-    let weight = 0;
-    for (let unit = queue.at(0); unit !== undefined; unit = queue.at(0)) {
-      if (unit.state === 'waiting') {
-        rows += unit.keys.length;
-        weight += unit.weight;
-        if (batch.length > 0 && (rows > this.maxReads || weight > this.maxBytes)) break;
-        batch.push(unit);
-      }
-      queue.shift();
-    }
-    return batch;
-  }
-
-  // The largest power of two that is ready; the rest leaves with the next free lane. That keeps the statements of a kind
-  // at eight, and lets lanes overlap instead of marching in step (163-184 k/s against 108-131 k/s with exact row counts).
-  private takePowerOfTwo(queue: Fifo<Unit>): Unit[] {
-    const batch: Unit[] = [];
-    let weight = 0;
-    while (batch.length < this.maxWrites) {
-      const unit = queue.at(0);
-      if (unit === undefined) break;
-      if (unit.state !== 'waiting') {
-        queue.shift();
-        continue;
-      }
-      weight += unit.weight;
-      if (batch.length > 0 && (unit.keys.length > 1 || weight > this.maxBytes)) break;
-      batch.push(unit);
-      queue.shift();
-      if (unit.keys.length > 1) break;
-    }
-    const size = batch.length === 0 ? 0 : 2 ** Math.floor(Math.log2(batch.length));
-    while (batch.length > size) queue.pushFront(batch.pop() as Unit);
-    return batch;
   }
 
   private launch(lane: LaneState<P>, units: Unit[]): void {
