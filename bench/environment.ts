@@ -17,7 +17,7 @@ export function environmentOf(postgres: Server, redis: Server | undefined): Envi
   const processors = cpus();
   return {
     date: new Date().toISOString().slice(0, 10),
-    machine: `${processors.length} x ${processors[0]?.model.trim() ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}`,
+    machine: `${processors.length} x ${processors[0]?.model.trim() ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release().split('-')[0]}`,
     node: process.version,
     packages: Object.fromEntries(['pg', 'ioredis', 'keyv', '@keyv/postgres', 'pg-copy-streams'].map((name) => [name, versionOf(name)])),
     postgres: postgres.settings,

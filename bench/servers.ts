@@ -74,7 +74,7 @@ export async function startRedis({ appendonly = false } = {}): Promise<RedisOfBe
       redis_version: /redis_version:(\S+)/.exec(answered)?.[1] ?? 'unknown',
       appendonly: await setting('appendonly'),
       appendfsync: appendonly ? await setting('appendfsync') : 'not in use',
-      save: JSON.stringify(await setting('save')),
+      save: (await setting('save')) || 'off',
     },
     cpu: () => cpuOf(pid),
     stop: async () => {

@@ -10,6 +10,7 @@ export default defineConfig(({ mode }) => {
       exclude: ['test/types/**', 'test/package/apps/**'],
       globalSetup: ['test/global-setup.ts'],
       setupFiles: ['test/setup.ts'],
+      allowOnly: false,
       pool: 'forks',
       maxWorkers: 2,
       testTimeout: campaign ? 600_000 : 20_000,

@@ -10,7 +10,7 @@ export async function ioredis(server: RedisOfBench, options: { autoPipelining?: 
   const appends = server.appendonly === 'no' ? '' : ', appendfsync always';
   return {
     name: `ioredis${autoPipelining ? ', auto-pipelining' : ''}${appends}`,
-    about: `one connection, appendonly ${server.appendonly}${appends}, save ''`,
+    about: `one connection, appendonly ${server.appendonly}${appends}, save off`,
     server,
     get: async (key) => parsed(await redis.get(key)),
     set: (key, value, ttl) =>

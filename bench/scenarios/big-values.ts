@@ -70,7 +70,7 @@ async function beside(bench: Bench, kv: Kv, title: string, most: number): Promis
       atMost('gets of both that failed', failed, 0, ''),
       { what: 'growth of RSS meanwhile', measured: median(growth), unit: 'MiB' },
     ],
-    notes: [`     p99 by rounds: ${small.map((p99) => p99.toFixed(1)).join(', ')} ms`],
+    notes: [`p99 by rounds: ${small.map((p99) => p99.toFixed(1)).join(', ')} ms`],
   };
 }
 

@@ -39,7 +39,7 @@ export const keyCounts: Scenario = {
         ...counts.map((count, i) => ({ what: `p99 at ${count.toLocaleString('en-US')} keys`, measured: p99s[i]! * 1_000, unit: 'us' })),
         atMost(`p50 at ${counts.at(-1)!.toLocaleString('en-US')} keys over that at 10,000`, p50s.at(-1)! / p50s[0]!, demanded, 'x'),
       ],
-      notes: bench.effort.large ? [] : ['     the demand is on 10^7 keys: run with --large'],
+      notes: bench.effort.large ? [] : ['the demand is on 10^7 keys: run with --large'],
     };
   },
 };

@@ -56,6 +56,6 @@ function sectionOf(title: string, [own, copy]: number[][]): Section {
       { what: 'COPY and one upsert', measured: entries.length / (median(copy!) / 1_000), unit: 'keys/s' },
       atLeast('ours over COPY', median(copy!) / median(own!), demanded, 'x'),
     ],
-    notes: [`     rounds of that ratio: ${ratios.map((ratio) => ratio.toFixed(2)).join(', ')}`],
+    notes: [`rounds of that ratio: ${ratios.map((ratio) => ratio.toFixed(2)).join(', ')}`],
   };
 }

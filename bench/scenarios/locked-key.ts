@@ -112,6 +112,6 @@ function sectionOf(bench: Bench, title: string, undisturbed: Seen, disturbed: Se
     title,
     rows: [],
     limits,
-    notes: [`     held for ${seconds} s; ${disturbed.met.count} writes met the locked key, the longest took ${shown(longest!)} ms`],
+    notes: [`held for ${seconds} s; ${disturbed.met.count} writes met the locked key, the longest took ${shown(longest!)} ms`],
   };
 }

@@ -56,6 +56,6 @@ async function besideSnapshot(bench: Bench, contender: Contender): Promise<Secti
       { what: 'its last second over before', measured: beside.at(-1)! / median(before), unit: '' },
       { what: '3 s after it ended', measured: after.at(-1)!, unit: 'ops/s' },
     ],
-    notes: [`     second by second: ${beside.map((rate) => Math.round(rate)).join(', ')}`],
+    notes: [`second by second: ${beside.map((rate) => Math.round(rate)).join(', ')}`],
   };
 }

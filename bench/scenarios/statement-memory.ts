@@ -70,7 +70,7 @@ export const statementMemory: Scenario = {
       title: 'memory of each backend as a whole',
       rows: [],
       limits,
-      notes: [`     what made the largest grow most: ${most.map(({ name, bytes }) => `${name} ${shown(bytes / mega)} MB`).join(', ')}`],
+      notes: [`what made the largest grow most: ${most.map(({ name, bytes }) => `${name} ${shown(bytes / mega)} MB`).join(', ')}`],
     };
   },
 };

@@ -151,7 +151,13 @@ export class Connection {
       const settings = this.options.settings();
       if (settings !== undefined) {
         const calls = Object.keys(settings).map((_, i) => `set_config($${2 * i + 1}, $${2 * i + 2}, false)`);
-        await this.send(client, `select ${calls.join(', ')}, ${durableCommit}`, '', Object.entries(settings).flat(), this.options.statementTimeout);
+        await this.send(
+          client,
+          `select ${calls.join(', ')}, ${durableCommit}`,
+          '',
+          Object.entries(settings).flat(),
+          this.options.statementTimeout,
+        );
       }
     } catch (error) {
       client?.release(true);

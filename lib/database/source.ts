@@ -122,7 +122,8 @@ function choose(options: SourceOptions): [SourceKind, Record<string, unknown>] {
   if (options.connection !== undefined) return ['connection', ours('connection', options.connection)];
   if (options.dataSource !== undefined)
     return ['dataSource', ours('dataSource', options.dataSource.options as unknown as Record<string, unknown>)];
-  if (options.environmentUrl !== undefined) return ['environment', { url: checkUrl(options.environmentUrl.name, options.environmentUrl.url) }];
+  if (options.environmentUrl !== undefined)
+    return ['environment', { url: checkUrl(options.environmentUrl.name, options.environmentUrl.url) }];
   throw new ConfigError(
     'no database: give forRoot() a url or connection, or a dataSource (its name or itself), or let the app have a default TypeORM DataSource, ' +
       'or set PERSISTPG_URL or DATABASE_URL. If the app has a DataSource of another copy of typeorm, hand it over as dataSource',

@@ -84,7 +84,9 @@ function asIs(value: unknown): unknown {
     case 'boolean':
       return value ? 't' : 'f';
     case 'object':
-      return value === null || Buffer.isBuffer(value) ? value : Buffer.from((value as Uint8Array).buffer, (value as Uint8Array).byteOffset, (value as Uint8Array).byteLength);
+      return value === null || Buffer.isBuffer(value)
+        ? value
+        : Buffer.from((value as Uint8Array).buffer, (value as Uint8Array).byteOffset, (value as Uint8Array).byteLength);
     default:
       return value;
   }

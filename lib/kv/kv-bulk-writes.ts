@@ -4,8 +4,9 @@ import { unprepared, prepared, type Statement } from '../database/identifier';
 import type { Database } from '../database/database';
 import type { Port } from '../database/lanes';
 import { arrayLiteral, compareBytes, nullableArrayLiteral } from './kv-row';
-import type { KvWrites, RowInput } from './kv-writes';
-import type { KvSql } from './kv.sql';
+import type { KvUpserts } from './kv-upserts';
+import type { RowInput } from './kv-write-kinds';
+import type { KvUpsertSql } from './kv-upserts.sql';
 
 const chunk = 4_000;
 const setTimeoutHere = unprepared(`select set_config('statement_timeout', $1, true)`);
@@ -21,8 +22,8 @@ export class KvBulkWrites implements Kind<readonly RowInput[], void, Port> {
 
   constructor(
     private readonly database: Database,
-    private readonly sql: KvSql,
-    private readonly writes: KvWrites,
+    private readonly sql: KvUpsertSql,
+    private readonly writes: KvUpserts,
     private readonly statementTimeout: number,
   ) {}
 

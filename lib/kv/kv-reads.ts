@@ -4,7 +4,7 @@ import type { Unit } from '../batching/unit';
 import { prepared, type Statement } from '../database/identifier';
 import type { Port } from '../database/lanes';
 import type { Rows } from '../database/wire-query';
-import type { KvSql } from './kv.sql';
+import type { KvReadSql } from './kv-reads.sql';
 import { arrayLiteral, isBig, readValue } from './kv-row';
 import type { KvSpace } from './kv-space';
 import type { StoredEntry } from './kv-store';
@@ -34,7 +34,7 @@ export class KvReads {
   private readonly getBig: Kind<undefined, unknown, Port>;
 
   constructor(
-    sql: KvSql,
+    sql: KvReadSql,
     private readonly batcher: Batcher<Port>,
     private readonly timeout: number,
     /** Told of keys whose row had expired, with expiry `on-read`. */

@@ -11,8 +11,11 @@ import { KvReads } from './kv-reads';
 import { KvSpaces, type KvSpace } from './kv-space';
 import { KvIndexes } from './kv-indexes';
 import { KvWalks, type WalkQuery } from './kv-walks';
-import { KvWrites, type Addition } from './kv-writes';
-import { KvSql } from './kv.sql';
+import { KvUpserts, type Addition } from './kv-upserts';
+import { KvChanges } from './kv-changes';
+import { KvChangeSql } from './kv-changes.sql';
+import { KvReadSql } from './kv-reads.sql';
+import { KvUpsertSql } from './kv-upserts.sql';
 
 /** Rows up to which an `mset` is one statement on a lane. */
 export const smallMset = 128;
@@ -46,30 +49,34 @@ export class KvTable {
     readonly batcher: Batcher<Port>,
     readonly options: ResolvedOptions,
   ) {
-    const sql = new KvSql({ table: database.schema.table('kv'), expiry: options.kv.expiry });
+    const { durability, expiry, msetTimeout } = options.kv;
+    const name = database.schema.table('kv');
     this.indexes = new KvIndexes(database, indexLease, options.tuning.statementTimeout + 1_000);
-    const writes = new KvWrites(sql, options.kv.durability, this.indexes);
-    this.reads = new KvReads(sql, batcher, options.timeout, (space, key) => this.expired(space, key));
+    const upsertSql = new KvUpsertSql(name, expiry);
+    const changeSql = new KvChangeSql(name, expiry);
+    const upserts = new KvUpserts(upsertSql, changeSql.probe(), durability, this.indexes);
+    const changes = new KvChanges(changeSql, durability, this.indexes);
+    this.reads = new KvReads(new KvReadSql(name, expiry), batcher, options.timeout, (space, key) => this.expired(space, key));
+    this.walks = new KvWalks(name, expiry);
     this.set = {
-      json: writes.set({ bytes: false, keep: false }),
-      jsonKeep: writes.set({ bytes: false, keep: true }),
-      bytes: writes.set({ bytes: true, keep: false }),
-      bytesKeep: writes.set({ bytes: true, keep: true }),
+      json: upserts.set({ bytes: false, keep: false }),
+      jsonKeep: upserts.set({ bytes: false, keep: true }),
+      bytes: upserts.set({ bytes: true, keep: false }),
+      bytesKeep: upserts.set({ bytes: true, keep: true }),
     };
-    this.setAbsent = { json: writes.setAbsent({ bytes: false }), bytes: writes.setAbsent({ bytes: true }) };
-    this.replace = writes.replace();
-    this.expire = writes.change('expire');
-    this.merge = writes.merge();
-    this.addWithin = writes.change('addWithin');
-    this.add = writes.add((unit) => this.addOneByOne(unit));
-    this.addAbsent = writes.addAbsent();
-    this.addFloat = writes.addFloat();
-    this.delete = writes.delete();
-    this.deleteVersion = writes.deleteVersion();
-    this.setMany = writes.setMany();
-    this.setVeryMany = new KvBulkWrites(database, sql, writes, options.kv.msetTimeout);
-    this.deleteExpired = writes.deleteExpired();
-    this.walks = new KvWalks(database.schema.table('kv'), options.kv.expiry);
+    this.setAbsent = { json: upserts.setAbsent({ bytes: false }), bytes: upserts.setAbsent({ bytes: true }) };
+    this.replace = changes.replace();
+    this.expire = changes.change('expire');
+    this.merge = changes.merge();
+    this.addWithin = changes.change('addWithin');
+    this.add = upserts.add((unit) => this.addOneByOne(unit));
+    this.addAbsent = upserts.addAbsent();
+    this.addFloat = upserts.addFloat();
+    this.delete = changes.delete();
+    this.deleteVersion = changes.deleteVersion();
+    this.setMany = upserts.setMany();
+    this.setVeryMany = new KvBulkWrites(database, upsertSql, upserts, msetTimeout);
+    this.deleteExpired = changes.deleteExpired();
   }
 
   /** Runs an operation in an open transaction of the app, in its order with this process's own. */

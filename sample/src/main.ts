@@ -3,14 +3,26 @@ import { join } from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule } from './app.module';
-import { openDatabase } from './database';
+import { openDatabase, type ShopDatabase } from './database';
 
 async function main(): Promise<void> {
   const database = await openDatabase();
-  process.env['DATABASE_URL'] = database.url;
+  try {
+    await open(database);
+  } catch (error) {
+    await database.stop();
+    throw error;
+  }
+}
 
+async function open(database: ShopDatabase): Promise<void> {
+  process.env['DATABASE_URL'] = database.url;
   const app = await NestFactory.create<NestExpressApplication>(AppModule, { logger: ['error', 'warn'], abortOnError: false });
   app.useStaticAssets(join(__dirname, '../../sample/public'));
+  await app.listen(process.env['PORT'] ?? 3000).catch(async (error: unknown) => {
+    await app.close();
+    throw error;
+  });
 
   // Once the app and the database are closed nothing keeps the process alive, so it ends by itself.
   const close = async (): Promise<void> => {
@@ -19,12 +31,6 @@ async function main(): Promise<void> {
   };
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void close().catch(report));
 
-  try {
-    await app.listen(process.env['PORT'] ?? 3000);
-  } catch (error) {
-    await close();
-    throw error;
-  }
   const { port } = new URL(await app.getUrl());
   console.log(`The shop is open at http://localhost:${port} (data in ${database.place}); Ctrl+C closes it.`);
 }

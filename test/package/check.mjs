@@ -65,7 +65,8 @@ function checkDeclarations() {
   const imports = paths.map((path, i) => `export * as entry${i} from '${path.replace('.', manifest.name)}';\n`);
   writeFileSync(join(folder, 'entries.ts'), imports.join(''));
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const flags = '--ignoreConfig --noEmit --strict --target es2022 --module nodenext --types node --skipLibCheck false --pretty false --listFiles';
+  const flags =
+    '--ignoreConfig --noEmit --strict --target es2022 --module nodenext --types node --skipLibCheck false --pretty false --listFiles';
   const { stdout } = spawnSync('node', [tsc, 'entries.ts', ...flags.split(' ')], { cwd: folder, encoding: 'utf8' });
   const problem = new RegExp(`(${manifest.name}/dist|^entries\\.ts).*error TS`);
   const ours = stdout.split('\n').filter((line) => problem.test(line) || line.includes('node_modules/@types/pg/'));

@@ -1,30 +1,19 @@
-import { randomBytes } from 'node:crypto';
-import { Client } from 'pg';
-import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
+import { checkout } from '../sample/checkout';
+import { ownDatabase } from '../sample/own-database';
 import { blocks } from './readme';
 import { compile, nameOf, run, writeSnippets } from './snippets';
 
-const database = `readme_${randomBytes(4).toString('hex')}`;
+const database = ownDatabase('readme');
+const installed = checkout('readme', 'build');
 let complaints: string;
 let outcome: Awaited<ReturnType<typeof run>>;
 
-async function admin(text: string): Promise<void> {
-  const client = new Client(inject('pgUrl'));
-  await client.connect();
-  await client.query(text);
-  await client.end();
-}
-
 beforeAll(async () => {
-  const folder = await writeSnippets();
-  complaints = await compile(folder);
-  await admin(`create database ${database}`);
-  const url = new URL(inject('pgUrl'));
-  url.pathname = `/${database}`;
-  outcome = await run(folder, url.href);
+  const app = writeSnippets(installed);
+  complaints = await compile(app);
+  outcome = await run(app, database.url);
 });
-
-afterAll(() => admin(`drop database if exists ${database} with (force)`));
 
 it('every snippet compiles, and every call in the tables', () => {
   expect(complaints).toBe('');

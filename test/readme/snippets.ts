@@ -2,7 +2,6 @@ import { execFile, fork } from 'node:child_process';
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { checkout } from '../sample/checkout';
 import { type Block, blocks, codes, headings, table } from './readme';
 
 const compilerOptions = {
@@ -25,9 +24,8 @@ export function nameOf({ line }: Block): string {
   return `line_${line}`;
 }
 
-/** An app that has installed the built package, with every snippet as a module; gives its folder. */
-export async function writeSnippets(): Promise<string> {
-  const installed = await checkout('readme-checkout', 'build');
+/** An app that has installed the built package in `installed`, with every snippet as a module; gives its folder. */
+export function writeSnippets(installed: string): string {
   const folder = join(installed, 'readme');
   mkdirSync(join(folder, 'node_modules'), { recursive: true });
   symlinkSync(installed, join(folder, 'node_modules/nestjs-persistpg'), 'junction');

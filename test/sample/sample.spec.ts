@@ -1,32 +1,19 @@
-import { randomBytes } from 'node:crypto';
-import { Client } from 'pg';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/database';
 import { checkout } from './checkout';
+import { ask, ownDatabase } from './own-database';
 import { Shop } from './shop';
 
-let folder: string;
+const database = ownDatabase('shop');
+const folder = checkout('sample', 'prestart');
 let shop: Shop;
-const database = `shop_${randomBytes(4).toString('hex')}`;
-
-async function admin(text: string): Promise<void> {
-  const client = new Client(inject('pgUrl'));
-  await client.connect();
-  await client.query(text);
-  await client.end();
-}
 
 beforeAll(async () => {
-  folder = await checkout('sample-checkout', 'prestart');
-  await admin(`create database ${database}`);
-  const url = new URL(inject('pgUrl'));
-  url.pathname = `/${database}`;
-  shop = await Shop.open(folder, url.href);
+  shop = await Shop.open(folder, database.url);
 });
 
 afterAll(async () => {
   await shop?.close();
-  await admin(`drop database if exists ${database} with (force)`);
 });
 
 const product = async (slug: string) => {
@@ -134,10 +121,7 @@ describe('an order', () => {
 
 it('ends by itself on SIGTERM, and leaves nothing connected', async () => {
   expect(await shop.close()).toEqual({ code: 0, signal: null });
-  const client = new Client(inject('pgUrl'));
-  await client.connect();
-  await eventually(async () => (await client.query('select from pg_stat_activity where datname = $1', [database])).rows.length === 0);
-  await client.end();
+  await eventually(async () => (await ask('select from pg_stat_activity where datname = $1', [database.name])).length === 0);
   expect(shop.output).toMatch(/^The shop is open at .*\n$/);
 });
 

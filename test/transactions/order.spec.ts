@@ -151,7 +151,7 @@ describe.each(ways)('on a key that the caller has written in its own %s', (_, op
         () => lanes.set('k', 1, { ifPresent: true }),
         () => lanes.getAndSet('k', 1),
         () => lanes.getAndDelete('k'),
-        () => lanes.compareAndSet('k', 'committed', 1),
+        () => lanes.compareAndSet<unknown>('k', 'committed', 1),
         () => lanes.merge('k', { a: 1 }),
         () => lanes.expire('k', '1h'),
         () => lanes.delete('a', 'k'),
