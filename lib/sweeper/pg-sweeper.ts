@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '../database/database';
-import type { Instrumentation } from '../instrumentation';
+import { noInstrumentation, type Instrumentation } from '../instrumentation';
 import { resolveSweeperOptions, type SweeperOptions } from '../persist-pg.options';
 import { Sweeper, type SweepResult } from './sweeper';
 import { sweeperSql } from './sweeper.sql';
@@ -89,11 +89,21 @@ export class PgSweeper extends Sweeper {
 
   private async run(): Promise<void> {
     try {
+      await this.gauge();
       const result = await this.pass(false, this.settings.budget ?? this.settings.interval / 5);
       this.last = { at: new Date(), result };
     } catch (error) {
       this.last = { ...this.last, at: new Date(), error: error as Error };
     }
+  }
+
+  // While any transaction holds an old snapshot, PostgreSQL keeps every version of a hot row, and hot keys get slower.
+  private async gauge(): Promise<void> {
+    if (this.instrumentation === noInstrumentation) return;
+    const { at } = this.last;
+    if (at !== undefined) this.instrumentation.gauge('persistpg_sweeper_lag_ms', Date.now() - at.getTime());
+    const [row] = await this.query(sweeperSql.oldestSnapshot, []);
+    this.instrumentation.gauge('persistpg_oldest_snapshot_ms', Number(row?.[0] ?? 0));
   }
 
   private async pass(byHand: boolean, budget: number): Promise<SweepResult> {

@@ -7,6 +7,9 @@ export const sweeperSql = {
 from (select $1::text::regclass as oid union select relid from pg_partition_tree($1::text::regclass)) p
 join pg_class c on c.oid = p.oid join pg_namespace n on n.oid = c.relnamespace where c.relkind = 'r' order by c.relname`,
 
+  /** Milliseconds for which the oldest snapshot of the cluster has been held. */
+  oldestSnapshot: `select coalesce(max(extract(epoch from ${now} - xact_start) * 1000), 0)::float8 from pg_stat_activity where backend_xmin is not null and pid <> pg_backend_pid()`,
+
   /**
    * Removes what has expired among the pages from $1 to before $2, at most $3 rows. A row that someone holds is left for
    * the next pass, so it never waits; one that was renewed meanwhile is looked at again under its lock and stays.

@@ -13,7 +13,7 @@ beforeAll(async () => {
   const app = writeSnippets(installed);
   complaints = await compile(app);
   outcome = await run(app, database.url);
-});
+}, 120_000);
 
 it('every snippet compiles, and every call in the tables', () => {
   expect(complaints).toBe('');

@@ -25,7 +25,7 @@ export function checkout(name: string, ...scripts: string[]): string {
         throw new Error(`npm run ${script} failed: ${error.stdout}`, { cause: error });
       });
     }
-  });
+  }, 120_000);
   afterAll(remove);
   return folder;
 }
