@@ -57,7 +57,11 @@ export async function startRedis({ appendonly = false } = {}): Promise<RedisOfBe
   const port = 20_000 + Math.floor(Math.random() * 10_000);
   const args = ['--port', port, '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', appendonly ? 'yes' : 'no'];
   const child = spawn('redis-server', [...args.map(String), '--appendfsync', 'always'], { stdio: 'ignore' });
-  process.once('exit', () => child.kill('SIGKILL'));
+  const clean = (): void => {
+    child.kill('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  };
+  process.once('exit', clean);
   const ended = new Promise((resolve) => child.once('exit', resolve));
   const admin = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50, maxRetriesPerRequest: null });
   admin.on('error', () => {});
@@ -79,9 +83,8 @@ export async function startRedis({ appendonly = false } = {}): Promise<RedisOfBe
     cpu: () => cpuOf(pid),
     stop: async () => {
       admin.disconnect();
-      child.kill('SIGKILL');
+      clean();
       await ended;
-      rmSync(dir, { recursive: true, force: true });
     },
   };
 }

@@ -36,8 +36,11 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new Configurabl
 })
   .setClassMethodName('forRoot')
   .setFactoryMethodName('createPersistPgOptions')
-  .setExtras<PersistPgModuleExtras>({ name: 'default', isGlobal: true }, (definition, extras) => ({
-    ...definition,
-    global: extras.isGlobal ?? true,
-  }))
+  .setExtras<{ [K in keyof PersistPgModuleExtras]: PersistPgModuleExtras[K] | undefined }>(
+    { name: 'default', dataSource: undefined, isGlobal: true },
+    (definition, extras) => ({
+      ...definition,
+      global: extras.isGlobal ?? true,
+    }),
+  )
   .build();

@@ -156,9 +156,10 @@ export function dataSourceToken(name: string | undefined): string | typeof DataS
   return name === undefined || name === 'default' ? DataSource : `${name}DataSource`;
 }
 
-function make(options: PersistPgModuleOptions & PersistPgModuleExtras, dataSource: DataSource | undefined): PersistPg {
-  const { name: _name, dataSource: _dataSource, isGlobal: _isGlobal, ...own } = options;
-  return new PgPersistPg(resolveOptions(own), dataSource);
+function make(options: PersistPgModuleOptions | null | undefined, dataSource: DataSource | undefined): PersistPg {
+  if (typeof options !== 'object' || options === null)
+    throw new ConfigError(`forRootAsync() was given ${String(options)} for options: return an object, {} for defaults`);
+  return new PgPersistPg(resolveOptions(options), dataSource);
 }
 
 const collections = new WeakMap<PersistPg, Map<string, CollectionDefinition<any, any>>>();

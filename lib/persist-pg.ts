@@ -69,7 +69,7 @@ export class PgPersistPg extends PersistPg {
     );
     const { hot, retry } = this.database.lanes;
     this.batcher = new Batcher<Port>({
-      lanes: hot.map((port, i) => ({ carries: i === 0 ? 'read' : 'any', port })),
+      lanes: hot.map((port, i) => ({ carries: i === 0 ? 'read' : 'any', port, isOpen: () => port.isOpen(), open: () => port.open() })),
       retry,
       verdictOf,
       maxQueued: options.maxQueued,

@@ -20,7 +20,7 @@ export interface AttemptOutcome {
   locked(unit: Unit, sighting: Sighting): void;
 }
 
-const longestPause = 1_000;
+const longestPause = 500;
 
 /** Sends a batch and deals with its failure: splits it, repeats it, sets locked units apart, or rejects their callers. */
 export class Attempt<P> {
@@ -70,6 +70,12 @@ export class Attempt<P> {
       { 'db.system.name': 'postgresql', 'db.operation.name': kind.name, 'db.operation.batch.size': units.length },
       () => kind.send(units, port),
     );
+  }
+
+  /** The units could not even be tried. */
+  failed(units: readonly Unit[], error: unknown): void {
+    if (this.options.verdictOf(error) === 'refused') this.refuse(units, error);
+    else this.repeat(units, error, 'unsent');
   }
 
   private async recover(units: readonly Unit[], error: unknown, port: P): Promise<void> {

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { ClosedError, KeyLockedError, OperationTimeoutError } from '../persist-pg.errors';
 import { noInstrumentation, type Instrumentation } from '../instrumentation';
 import { Attempt, type AttemptOptions } from './attempt';
@@ -13,6 +14,10 @@ export interface Lane<P> {
   /** `read`: only reads; `any`: writes first, and reads while there are none. */
   readonly carries: 'read' | 'any';
   readonly port: P;
+  /** Whether it can carry a statement at once; always, if not given. */
+  isOpen?(): boolean;
+  /** Makes it so. Nothing is given to a lane before, so that calls do not wait for it longer than they may. */
+  open?(): Promise<void>;
 }
 
 /** Bounds and ways of a batcher. */
@@ -24,9 +29,16 @@ export interface BatcherOptions<P> extends WaitingLimits, BatchLimits, AttemptOp
   readonly instrumentation?: Instrumentation;
 }
 
-interface LaneState<P> extends Lane<P> {
-  busy: boolean;
+interface LaneState<P> {
+  readonly lane: Lane<P>;
+  state: 'free' | 'busy' | 'opening' | 'resting';
+  /** Times in a row that it could not be opened. */
+  failures: number;
 }
+
+type Role = Kind['role'];
+
+const longestRest = 500;
 
 /**
  * Merges calls into statements. A call goes to the line of its key; the unit at the head of its line is ready; the
@@ -41,13 +53,16 @@ export class Batcher<P = any> {
   private readonly instrumentation: Instrumentation;
   private readonly ready: ReadyUnits;
   private readonly pauses = new Set<NodeJS.Timeout>();
+  private readonly context = new AsyncResource('persistpg');
   private underWay = 0;
   private flushing = false;
   private closed = false;
+  /** Nothing is sent any more. */
+  private ended = false;
   private wakeIdle: (() => void) | undefined;
 
-  constructor(options: BatcherOptions<P>) {
-    this.lanes = options.lanes.map((lane) => ({ carries: lane.carries, port: lane.port, busy: false }));
+  constructor(private readonly options: BatcherOptions<P>) {
+    this.lanes = options.lanes.map((lane) => ({ lane, state: 'free', failures: 0 }));
     this.instrumentation = options.instrumentation ?? noInstrumentation;
     this.ready = new ReadyUnits(options);
     this.waiting = new Waiting(options, (unit, now) => this.expire(unit, now));
@@ -55,7 +70,7 @@ export class Batcher<P = any> {
       settled: (unit) => this.finish(unit),
       again: (units, pause) => this.comeBack(units, pause),
       locked: (unit, sighting) => {
-        this.setAside(unit, 'quarantined');
+        if (!this.setAside(unit, 'quarantined')) return;
         // Tried over and over, it is never found waiting by the timer.
         const now = performance.now();
         if (unit.deadline <= now) this.expire(unit, now, true);
@@ -137,7 +152,7 @@ export class Batcher<P = any> {
     return {
       queued: this.waiting.count,
       queuedBytes: this.waiting.bytes,
-      busyLanes: this.lanes.filter((lane) => lane.busy).length,
+      busyLanes: this.lanes.filter(({ state }) => state === 'busy').length,
       lanes: this.lanes.length,
       quarantined: this.quarantine.size,
     };
@@ -155,8 +170,10 @@ export class Batcher<P = any> {
         };
       });
     }
+    this.ended = true;
     for (const unit of this.waiting.units()) {
-      this.drop(unit, new ClosedError('the instance was closed before the operation was sent'));
+      this.waiting.remove(unit);
+      this.drop(unit);
     }
     this.quarantine.close();
     for (const timer of this.pauses) clearTimeout(timer);
@@ -175,10 +192,11 @@ export class Batcher<P = any> {
   }
 
   private makeReady(unit: Unit, first = false): void {
+    if (this.ended) return;
     const { kind } = unit;
     if (kind.aside === true) {
       this.sending(unit);
-      void this.attempt.run([unit], undefined as P);
+      void this.context.runInAsyncScope(() => this.attempt.run([unit], undefined as P));
       return;
     }
     this.ready.add(unit, first);
@@ -193,31 +211,91 @@ export class Batcher<P = any> {
     process.nextTick(this.flush);
   }
 
-  private readonly flush = (): void => {
+  // In a context of its own: connections and timers are made in here, and must not keep alive what the caller whose turn
+  // it happened in has in its AsyncLocalStorage.
+  private readonly flush = (): void => this.context.runInAsyncScope(this.flushNow);
+
+  private readonly flushNow = (): void => {
     this.flushing = false;
-    for (const lane of this.lanes) {
-      if (lane.busy) continue;
-      const units = lane.carries === 'any' ? (this.ready.take('write') ?? this.ready.take('read', true)) : this.ready.take('read');
-      if (units !== undefined) this.launch(lane, units);
+    if (this.ended) return;
+    let shut = false;
+    for (const each of this.lanes) {
+      if (each.state !== 'free') continue;
+      if (each.lane.isOpen?.() === false) {
+        shut = true;
+        continue;
+      }
+      const units = this.takeFor(each.lane);
+      if (units !== undefined) this.launch(each, units);
     }
+    if (shut) this.openShutLanes();
     this.waiting.watch();
     if (this.instrumentation !== noInstrumentation) this.gauge();
   };
 
+  private takeFor({ carries }: Lane<P>): Unit[] | undefined {
+    return carries === 'any' ? (this.ready.take('write') ?? this.ready.take('read', true)) : this.ready.take('read');
+  }
+
   private gauge(): void {
     let busy = 0;
-    for (const lane of this.lanes) if (lane.busy) busy++;
+    for (const { state } of this.lanes) if (state === 'busy') busy++;
     this.instrumentation.gauge('persistpg_queued', this.waiting.count);
     this.instrumentation.gauge('persistpg_lanes_busy', busy);
   }
 
-  private launch(lane: LaneState<P>, units: Unit[]): void {
-    lane.busy = true;
+  private launch(each: LaneState<P>, units: Unit[]): void {
+    each.state = 'busy';
     for (const unit of units) this.sending(unit);
-    void this.attempt.run(units, lane.port).then(() => {
-      lane.busy = false;
+    void this.attempt.run(units, each.lane.port).then(() => {
+      each.state = 'free';
       this.flushSoon();
     });
+  }
+
+  /** One at a time for each role: most work does not need another lane once the first is open. */
+  private openShutLanes(): void {
+    for (const each of this.lanes) {
+      const { lane, state } = each;
+      if (state !== 'free' || lane.open === undefined || lane.isOpen?.() !== false) continue;
+      if (rolesOf(lane).some((role) => this.ready.has(role) && !this.someLane(role, ({ state: other }) => other === 'opening'))) {
+        this.open(each, lane.open());
+      }
+    }
+  }
+
+  private open(each: LaneState<P>, opening: Promise<void>): void {
+    each.state = 'opening';
+    opening.then(
+      () => {
+        each.failures = 0;
+        each.state = 'free';
+        this.flushSoon();
+      },
+      (error: unknown) => this.failedToOpen(each, error),
+    );
+  }
+
+  // What no other lane can carry shares the failure; the lane itself is left alone for a while.
+  private failedToOpen(each: LaneState<P>, error: unknown): void {
+    each.state = 'resting';
+    for (const role of rolesOf(each.lane)) {
+      if (this.someLane(role, isUsable)) continue;
+      for (let units = this.ready.take(role); units !== undefined; units = this.ready.take(role)) {
+        for (const unit of units) this.sending(unit);
+        this.attempt.failed(units, error);
+      }
+    }
+    const { retryBase, verdictOf } = this.options;
+    const rest = verdictOf(error) === 'refused' ? retryBase : Math.min(longestRest, retryBase * 2 ** Math.min(each.failures++, 16));
+    this.after(rest * (0.5 + Math.random()), () => {
+      each.state = 'free';
+      this.flushSoon();
+    });
+  }
+
+  private someLane(role: Role, is: (each: LaneState<P>) => boolean): boolean {
+    return this.lanes.some((each) => rolesOf(each.lane).includes(role) && is(each));
   }
 
   private sending(unit: Unit): void {
@@ -226,22 +304,35 @@ export class Batcher<P = any> {
     this.underWay += unit.calls.length;
   }
 
-  /** The unit surely did not happen: it waits again, in its place. */
-  private setAside(unit: Unit, state: 'waiting' | 'quarantined'): void {
-    unit.state = state;
+  /** The unit surely did not happen: it waits again, in its place; unless it is too late for that. */
+  private setAside(unit: Unit, state: 'waiting' | 'quarantined'): boolean {
     this.underWay -= unit.calls.length;
+    if (this.ended) {
+      this.drop(unit);
+      return false;
+    }
+    unit.state = state;
     this.waiting.putBack(unit);
     this.waiting.watch();
+    return true;
   }
 
   private comeBack(units: readonly Unit[], pause: number): void {
-    for (const unit of units) this.setAside(unit, 'waiting');
-    const timer = setTimeout(() => {
-      this.pauses.delete(timer);
-      for (let i = units.length - 1; i >= 0; i--) {
-        const unit = units[i] as Unit;
+    const waiting = units.filter((unit) => this.setAside(unit, 'waiting'));
+    if (waiting.length === 0) return;
+    this.after(pause, () => {
+      for (let i = waiting.length - 1; i >= 0; i--) {
+        const unit = waiting[i] as Unit;
         if (unit.state === 'waiting') this.makeReady(unit, true);
       }
+    });
+  }
+
+  private after(pause: number, work: () => void): void {
+    if (this.ended) return;
+    const timer = setTimeout(() => {
+      this.pauses.delete(timer);
+      work();
     }, pause);
     this.pauses.add(timer);
   }
@@ -254,7 +345,8 @@ export class Batcher<P = any> {
 
   private expire(unit: Unit, now: number, locked = false): void {
     const held = unit.headOfLine();
-    const message = `not sent within ${unit.timeout} ms, and never will be`;
+    const because = unit.lastError instanceof Error ? `: ${unit.lastError.message}` : '';
+    const message = `not sent within ${unit.timeout} ms, and never will be${because}`;
     const error =
       locked || held.suspected
         ? new KeyLockedError(unit.key, `the row of ${JSON.stringify(held.key)} stayed locked by another transaction for ${unit.timeout} ms`)
@@ -272,8 +364,8 @@ export class Batcher<P = any> {
     }
   }
 
-  private drop(unit: Unit, error: Error): void {
-    this.waiting.remove(unit);
+  private drop(unit: Unit): void {
+    const error = new ClosedError('the instance was closed before the operation was done', { cause: unit.lastError });
     for (const call of unit.calls) call.reject(error);
     this.depart(unit);
   }
@@ -283,4 +375,15 @@ export class Batcher<P = any> {
     unit.depart();
     if (this.wakeIdle !== undefined && this.pending === 0) this.wakeIdle();
   }
+}
+
+const anyRole: readonly Role[] = ['write', 'read'];
+const readsOnly: readonly Role[] = ['read'];
+
+function rolesOf({ carries }: Lane<any>): readonly Role[] {
+  return carries === 'any' ? anyRole : readsOnly;
+}
+
+function isUsable({ lane, state }: LaneState<any>): boolean {
+  return state === 'opening' || state === 'busy' || (state === 'free' && lane.isOpen?.() !== false);
 }

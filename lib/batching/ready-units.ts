@@ -37,6 +37,11 @@ export class ReadyUnits {
     else queue.push(unit);
   }
 
+  /** Whether there may be some of a role. */
+  has(role: 'read' | 'write'): boolean {
+    return this.turns[role].length > 0;
+  }
+
   /** The next batch of a role: of the kind whose turn it is. */
   take(role: 'read' | 'write', lightOnly = false): Unit[] | undefined {
     const turns = this.turns[role];

@@ -1,5 +1,6 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { PoolClient } from 'pg';
-import { DatabaseError } from '../persist-pg.errors';
+import { ClosedError, DatabaseError, isPersistPgError } from '../persist-pg.errors';
 import { beforeSending, readFailure, type Stage } from './failure';
 import type { Statement } from './identifier';
 import { WireQuery, type Rows } from './wire-query';
@@ -46,12 +47,21 @@ export class Connection {
   private held = false;
   private stale = false;
   private closing = false;
+  private readonly context = new AsyncResource('persistpg');
 
   constructor(private readonly options: ConnectionOptions) {}
 
-  /** Whether a session is open. */
-  get open(): boolean {
-    return this.client !== undefined;
+  /** Whether a session is open and need not be replaced. */
+  get isOpen(): boolean {
+    return this.client !== undefined && !this.isWorn();
+  }
+
+  /** Opens a session, if none is open that can be used. */
+  async open(): Promise<void> {
+    if (this.isOpen) return;
+    this.drop();
+    // Sockets and timers outlive the call they were made in, and must not keep its AsyncLocalStorage alive.
+    await this.context.runInAsyncScope(() => this.connect());
   }
 
   /** Sends one statement; `timeout` overrides the statement timeout on the client's side. */
@@ -133,8 +143,7 @@ export class Connection {
   }
 
   private async queryAfresh(statement: Statement, values: unknown[], timeout: number): Promise<Rows> {
-    this.drop();
-    await this.connect();
+    await this.open();
     return this.query(statement, values, timeout);
   }
 
@@ -161,11 +170,12 @@ export class Connection {
       }
     } catch (error) {
       client?.release(true);
+      if (isPersistPgError(error, 'CLOSED')) throw error;
       throw readFailure(error instanceof DatabaseError ? error.cause : error, 'connecting').error;
     }
     if (this.closing) {
       client.release(true);
-      throw readFailure(new Error('the connections are closed'), 'connecting').error;
+      throw new ClosedError('the instance is closed');
     }
     this.client = client;
     this.stale = false;
@@ -221,7 +231,7 @@ export class Connection {
       this.watchdog = undefined;
     }
     this.allowance = allowance;
-    if (this.watchdog === undefined) this.arm(allowance);
+    if (this.watchdog === undefined) this.context.runInAsyncScope(() => this.arm(allowance));
   }
 
   private arm(ms: number): void {

@@ -4,6 +4,7 @@ import type { ResolvedOptions } from '../persist-pg.options';
 import { beforeSending } from './failure';
 import { Lanes } from './lanes';
 import { Schema, type SchemaQuery } from './schema';
+import { schemaSql } from './schema.sql';
 import { Source } from './source';
 import { Transactions } from './transactions';
 
@@ -20,13 +21,19 @@ export class Database {
   constructor(
     private readonly options: ResolvedOptions,
     dataSource: DataSource | undefined,
-    warn: (message: string) => void,
+    private readonly warn: (message: string) => void,
     private readonly onReady: (about: string) => void = () => {},
   ) {
     const { url, connection, environmentUrl } = options;
     this.schema = new Schema(options.schema.name, { partitions: options.kv.partitions, durability: { kv: options.kv.durability } });
     this.source = new Source({ url, connection, environmentUrl, dataSource }, Lanes.count(options), options.timeout);
-    this.lanes = new Lanes(this.source, options, () => this.ensure(), warn);
+    this.lanes = new Lanes(
+      this.source,
+      options,
+      () => this.isReady,
+      () => this.ensure(),
+      warn,
+    );
     this.transactions = new Transactions(
       this.schema,
       async () => {
@@ -79,10 +86,29 @@ export class Database {
         await connection.transaction((inside) => schema.upgrade((text, values) => inside({ text }, values)));
       }
       this.schemaId = (await schema.read(query))?.id ?? '';
+      await this.compare(query);
       const [server] = await query('show server_version', []);
       return `PostgreSQL ${server?.[0] ?? '?'} (${this.source.kind}), schema ${schema.quoted}`;
     });
     this.isReady = true;
     this.onReady(about);
+  }
+
+  // Options of creation do not change a table that is there; who believes they do must be told.
+  private async compare(query: SchemaQuery): Promise<void> {
+    const [table] = await query(schemaSql.form, [this.schema.table('kv')]);
+    const isUnlogged = table?.[0] === 't';
+    const { durability, partitions } = this.options.kv;
+    if (isUnlogged !== (durability === 'unlogged')) {
+      this.warn(
+        `the table ${this.schema.table('kv')} is ${isUnlogged ? 'unlogged: a crash of PostgreSQL empties it' : 'logged'}, though kv.durability is ${durability}; ` +
+          `it was made otherwise, and changes by \`alter table ... set ${isUnlogged ? 'logged' : 'unlogged'}\``,
+      );
+    }
+    if (Number(table?.[1] ?? 0) !== partitions) {
+      this.warn(
+        `the table ${this.schema.table('kv')} has ${table?.[1] ?? 0} partitions, though kv.partitions is ${partitions}; they are made with the table`,
+      );
+    }
   }
 }

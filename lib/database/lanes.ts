@@ -25,18 +25,29 @@ export interface InlineSettings {
 
 const laneLockTimeout = 20;
 const bulkStatementTimeout = 30_000;
+const idle = Promise.resolve();
 
 const nothingInline: InlineSettings = { lockTimeout: undefined, commit: 'session' };
 
 const bulkInline: InlineSettings = { lockTimeout: undefined, commit: 'statement' };
 
 /** A port over a connection of its own, made ready by `prepare` at its first use. */
-class ConnectionPort implements Port {
+export class LanePort implements Port {
   constructor(
-    readonly connection: Connection,
+    private readonly connection: Connection,
+    private readonly isPrepared: () => boolean,
     private readonly prepare: () => Promise<void> | undefined,
     private readonly mode: () => InlineSettings,
   ) {}
+
+  isOpen(): boolean {
+    return this.isPrepared() && this.connection.isOpen;
+  }
+
+  async open(): Promise<void> {
+    await this.prepare();
+    await this.connection.open();
+  }
 
   get inline(): InlineSettings {
     return this.mode();
@@ -54,11 +65,11 @@ class ConnectionPort implements Port {
  * and a bulk connection for what takes an unknown time. All are opened when first used.
  */
 export class Lanes {
-  readonly hot: readonly Port[];
+  readonly hot: readonly LanePort[];
   /** For locked keys: as patient as a lane, or as `tuning.lockTimeout` says. */
   readonly retry: { readonly quick: Port; readonly patient: Port };
   private readonly bulkConnection: Connection;
-  private bulkTurn: Promise<unknown> = Promise.resolve();
+  private bulkTurn: Promise<unknown> = idle;
   private readonly connections: Connection[] = [];
   private pooled: boolean | undefined;
   private detecting: Promise<void> | undefined;
@@ -67,6 +78,7 @@ export class Lanes {
   constructor(
     private readonly source: Source,
     private readonly options: ResolvedOptions,
+    private readonly isReady: () => boolean,
     private readonly ready: () => Promise<void> | undefined,
     private readonly warn: (message: string) => void,
   ) {
@@ -74,7 +86,7 @@ export class Lanes {
     this.hot = Array.from({ length: options.lanes }, () => this.port(laneLockTimeout));
     const retry = this.connection(laneLockTimeout, options.tuning.statementTimeout);
     this.retry = { quick: this.retryPort(retry, laneLockTimeout), patient: this.retryPort(retry, options.tuning.lockTimeout) };
-    this.bulkConnection = this.connection(undefined, bulkStatementTimeout);
+    this.bulkConnection = this.connection(options.timeout, bulkStatementTimeout);
   }
 
   /** Connections that may be open at once. */
@@ -93,7 +105,15 @@ export class Lanes {
       await this.detect();
       return work(this.bulkConnection);
     });
-    this.bulkTurn = turn.catch(() => undefined);
+    const done = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.bulkTurn = done;
+    // A promise keeps the context alive that it was made in.
+    void done.then(() => {
+      if (this.bulkTurn === done) this.bulkTurn = idle;
+    });
     return turn;
   }
 
@@ -106,9 +126,10 @@ export class Lanes {
     await Promise.all(this.connections.map((connection) => connection.close()));
   }
 
-  private port(lockTimeout: number): Port {
-    return new ConnectionPort(
+  private port(lockTimeout: number): LanePort {
+    return new LanePort(
       this.connection(lockTimeout, this.options.tuning.statementTimeout),
+      () => this.pooled !== undefined && this.isReady(),
       () => this.beforeUse(),
       this.inlineMode(lockTimeout),
     );
@@ -146,12 +167,12 @@ export class Lanes {
     return this.ready();
   }
 
-  private connection(lockTimeout: number | undefined, statementTimeout: number): Connection {
+  private connection(lockTimeout: number, statementTimeout: number): Connection {
     const { tuning, applicationName } = this.options;
     const settings = {
       application_name: applicationName,
       statement_timeout: String(statementTimeout),
-      lock_timeout: String(lockTimeout ?? 0),
+      lock_timeout: String(lockTimeout),
       default_transaction_isolation: 'read committed',
       // What values are printed as must not depend on the role.
       bytea_output: 'hex',
@@ -184,7 +205,7 @@ export class Lanes {
 
   private detect(): Promise<void> {
     if (this.pooled !== undefined) return Promise.resolve();
-    this.detecting ??= isTransactionPooler(() => this.source.connect())
+    this.detecting ??= isTransactionPooler(() => this.source.connect(), this.options.timeout)
       .then(
         (pooled) => this.setPooled(pooled),
         (error: unknown) => {

@@ -1,28 +1,47 @@
 import type { PoolClient } from 'pg';
 
+type Connect = () => Promise<PoolClient>;
+
 /**
  * Tells whether a pooler in transaction mode stands between. PostgreSQL hands out the pid of the backend as the key to
- * cancel it; a pooler makes up one of its own. Then two clients, both connected, that meet one backend in turn prove
- * transaction mode; in session mode each keeps its own.
+ * cancel it; a pooler makes up one of its own. Then a client that meets another backend from one statement to the next,
+ * or two clients, both connected, that meet one backend, prove transaction mode; in session mode each keeps its own.
  */
-export async function isTransactionPooler(connect: () => Promise<PoolClient>): Promise<boolean> {
-  const first = await connect();
-  try {
+export function isTransactionPooler(connect: Connect, timeout: number): Promise<boolean> {
+  return borrow(connect, timeout, async (first) => {
     const ownKey = (first as unknown as { processID: number | null }).processID;
-    if ((await backendOf(first)) === ownKey) return false;
-    const second = await connect();
-    try {
+    const backend = await backendOf(first);
+    if (backend === ownKey) return false;
+    return borrow(connect, timeout, async (second) => {
       for (let round = 0; round < 3; round++) {
-        if ((await backendOf(first)) === (await backendOf(second))) return true;
+        if ((await backendOf(second)) === backend || (await backendOf(first)) !== backend) return true;
       }
       return false;
-    } finally {
-      second.release();
-    }
+    });
+  });
+}
+
+/** A client for a while; it is cut off when that takes too long. */
+async function borrow<R>(connect: Connect, timeout: number, work: (client: PoolClient) => Promise<R>): Promise<R> {
+  const client = await connect();
+  const { stream } = (client as unknown as { connection: { stream: { destroy(): void } } }).connection;
+  const patience = setTimeout(() => stream.destroy(), timeout);
+  // Without a listener, the end of a client that is held would be an uncaught error.
+  client.on('error', ignore);
+  try {
+    const result = await work(client);
+    client.off('error', ignore);
+    client.release();
+    return result;
+  } catch (error) {
+    client.release(true);
+    throw error;
   } finally {
-    first.release();
+    clearTimeout(patience);
   }
 }
+
+function ignore(): void {}
 
 async function backendOf(client: PoolClient): Promise<number> {
   const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');

@@ -83,5 +83,8 @@ export const schemaSql = {
     `select name, value #>> '{}' as value from ${schema}.meta where name in ('schema_version', 'schema_id')`,
   write: (schema: string): string =>
     `insert into ${schema}.meta as m (name, value) values ('schema_version', to_jsonb($1::int)) on conflict (name) do update set value = excluded.value`,
+  /** Whether the table, or a partition of it, is unlogged, and how many partitions it has. */
+  form: `select bool_or(c.relpersistence = 'u'), count(*) filter (where c.oid <> $1::text::regclass)
+from (select $1::text::regclass as oid union select relid from pg_partition_tree($1::text::regclass)) p join pg_class c on c.oid = p.oid`,
   drop: (schema: string): string => `drop schema ${schema}`,
 };

@@ -1,6 +1,8 @@
+import { AsyncResource } from 'node:async_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { Pool, PoolClient } from 'pg';
-import { ConfigError, InvalidArgumentError } from '../persist-pg.errors';
+import { ClosedError, ConfigError, InvalidArgumentError } from '../persist-pg.errors';
 
 /** Where the database may come from; the first that is given counts. */
 export interface SourceOptions {
@@ -41,6 +43,9 @@ const notOurs = [
 // The same of what it hands to `pg`. Pipelining allows no queries of our own making.
 const notOurExtra = ['query_timeout', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'pipeline'];
 
+/** How long an opening may still take when we close. */
+const farewell = 500;
+
 /**
  * Our own DataSource, without entities, over the settings found. It only makes connections: its pool gives the clients
  * that lanes keep for themselves.
@@ -51,6 +56,7 @@ export class Source {
   private dataSource: DataSource | undefined;
   private opening: Promise<DataSource> | undefined;
   private closed = false;
+  private readonly context = new AsyncResource('persistpg');
 
   constructor(
     options: SourceOptions,
@@ -63,23 +69,26 @@ export class Source {
   }
 
   /** A client of its own for the caller, until it is released. */
-  async connect(): Promise<PoolClient> {
-    const dataSource = await this.open();
-    return poolOf(dataSource).connect();
+  connect(): Promise<PoolClient> {
+    // A client may outlive the call it was made in, and must not keep its AsyncLocalStorage alive.
+    return this.context.runInAsyncScope(async () => poolOf(await this.open()).connect());
   }
 
   async close(): Promise<void> {
     this.closed = true;
-    const opening = this.opening;
-    if (opening !== undefined) await opening.catch(() => undefined);
+    const { opening } = this;
+    if (opening !== undefined) await Promise.race([opening.catch(() => undefined), sleep(farewell, undefined, { ref: false })]);
     const { dataSource } = this;
     this.dataSource = undefined;
-    if (dataSource?.isInitialized === true) await dataSource.destroy();
+    if (dataSource === undefined) return;
+    // What is still on its way to a server that does not answer.
+    breakConnections(dataSource);
+    await dataSource.destroy();
   }
 
   // One opening for all who wait; a failed one is forgotten, so that the next call tries again.
   private open(): Promise<DataSource> {
-    if (this.closed) return Promise.reject(new Error('the connections are closed'));
+    if (this.closed) return Promise.reject(new ClosedError('the instance is closed'));
     if (this.dataSource !== undefined) return Promise.resolve(this.dataSource);
     this.opening ??= this.initialize().finally(() => (this.opening = undefined));
     return this.opening;
@@ -104,8 +113,19 @@ export class Source {
         application_name: undefined,
       },
     } as unknown as DataSourceOptions);
-    await dataSource.initialize();
-    this.dataSource = dataSource;
+    // TypeORM asks for version and schema first, and a server or pooler that lets us in need not answer that.
+    const patience = setInterval(() => breakConnections(dataSource), this.connectTimeout);
+    patience.unref();
+    try {
+      await dataSource.initialize();
+    } catch (error) {
+      breakConnections(dataSource);
+      throw error;
+    } finally {
+      clearInterval(patience);
+    }
+    if (this.closed) await dataSource.destroy();
+    else this.dataSource = dataSource;
     return dataSource;
   }
 }
@@ -115,6 +135,11 @@ function poolOf(dataSource: DataSource): Pool {
   const { master } = dataSource.driver as unknown as { master?: Pool };
   if (master === undefined) throw new Error('the DataSource is not initialized');
   return master;
+}
+
+function breakConnections(dataSource: DataSource): void {
+  const { master } = dataSource.driver as unknown as { master?: { _clients?: { connection?: { stream?: { destroy(): void } } }[] } };
+  for (const { connection } of [...(master?._clients ?? [])]) connection?.stream?.destroy();
 }
 
 function choose(options: SourceOptions): [SourceKind, Record<string, unknown>] {

@@ -3,6 +3,7 @@ import type { Unit } from '../batching/unit';
 import { unprepared, prepared, type Statement } from '../database/identifier';
 import type { Database } from '../database/database';
 import type { Port } from '../database/lanes';
+import { isPersistPgError, KeyLockedError } from '../persist-pg.errors';
 import { arrayLiteral, compareBytes, nullableArrayLiteral } from './kv-row';
 import type { KvUpserts } from './kv-upserts';
 import type { RowInput } from './kv-write-kinds';
@@ -43,12 +44,20 @@ export class KvBulkWrites implements Kind<readonly RowInput[], void, Port> {
       return [undefined];
     }
     const statement = prepared(this.sql.upsertArrays(this.writes.carried(this.database.lanes.bulkInline)));
-    await this.database.bulk((connection) =>
-      connection.transaction(async (query) => {
-        await query(setTimeoutHere, [String(this.statementTimeout)]);
-        await write((each, values) => query(each, values, this.statementTimeout), statement);
-      }),
-    );
+    await this.database
+      .bulk((connection) =>
+        connection.transaction(async (query) => {
+          await query(setTimeoutHere, [String(this.statementTimeout)]);
+          await write((each, values) => query(each, values, this.statementTimeout), statement);
+        }),
+      )
+      .catch((error: unknown) => {
+        throw isPersistPgError(error, 'DATABASE') && error.sqlState === '55P03'
+          ? new KeyLockedError(keys[0]!, `one of ${keys.length} keys stayed locked by another transaction; none was written`, {
+              cause: error,
+            })
+          : error;
+      });
     return [undefined];
   }
 

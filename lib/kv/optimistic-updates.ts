@@ -5,6 +5,7 @@ import { KeyLockedError } from '../persist-pg.errors';
 export const overtaken = Symbol('overtaken');
 
 const longestPause = 50;
+const longestWait = 500;
 
 /**
  * Repeats attempts until nobody else was faster. A first attempt waits for nobody; who was overtaken tries again when
@@ -28,11 +29,11 @@ export class OptimisticUpdates {
     return outcome;
   }
 
-  // The line is held for one attempt, and waited for no longer than `patience`: a `change` that never ends holds up
-  // nobody for good.
+  // The line only spares attempts that are bound to fail: it is held for one attempt, and waited for but for a while.
+  // Who is ahead may be one whose `change` never ends, or who waits for a row that our own transaction has locked.
   private async inLine<R>(name: string, patience: number, attempt: () => Promise<R | typeof overtaken>): Promise<R | typeof overtaken> {
     const before = this.lines.get(name);
-    const turn = before === undefined ? attempt() : withinTime(before, patience).then((come) => (come ? attempt() : overtaken));
+    const turn = before === undefined ? attempt() : waitFor(before, Math.min(patience, longestWait)).then(attempt);
     const settled = turn.catch(() => undefined);
     this.lines.set(name, settled);
     try {
@@ -43,10 +44,9 @@ export class OptimisticUpdates {
   }
 }
 
-async function withinTime(before: Promise<unknown>, patience: number): Promise<boolean> {
+async function waitFor(before: Promise<unknown>, patience: number): Promise<void> {
   const stopped = new AbortController();
-  const late = delay(patience, false, { signal: stopped.signal }).catch(() => false);
-  const come = await Promise.race([before.then(() => true), late]);
+  const late = delay(patience, undefined, { signal: stopped.signal }).catch(() => undefined);
+  await Promise.race([before, late]);
   stopped.abort();
-  return come;
 }

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { ConfigError } from '../persist-pg.errors';
 import { embeddedBinaries, type PostgresBinaries, serverUser, systemBinaries } from './postgres-binaries';
 import { PostgresServer } from './postgres-server';
@@ -63,14 +63,19 @@ function own(path: string): void {
 
 /** The server's user may be shut out of a folder that root may enter; such data are kept in a folder of the same meaning elsewhere. */
 function reachable(dataDir: string): string {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  own(dataDir);
+  makeOwn(dataDir);
   if (serverUser.uid === undefined || spawnSync('/bin/sh', ['-c', 'cd "$0"', dataDir], { ...serverUser, cwd: '/' }).status === 0)
     return dataDir;
   const elsewhere = join(tmpdir(), `persistpg-${createHash('sha256').update(dataDir).digest('hex').slice(0, 16)}`);
-  mkdirSync(elsewhere, { recursive: true, mode: 0o700 });
-  own(elsewhere);
+  makeOwn(elsewhere);
   return elsewhere;
+}
+
+// Only the folder itself is closed to others: the server's user must get through those above it.
+function makeOwn(folder: string): void {
+  mkdirSync(dirname(folder), { recursive: true });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  own(folder);
 }
 
 function initialize(binaries: PostgresBinaries, dataDir: string, careless: boolean): void {

@@ -110,6 +110,8 @@ export class PostgresServer implements TestPostgres {
       cwd: this.files.dataDir,
       env: { ...process.env, LC_ALL: 'C' },
       stdio: ['ignore', log, log],
+      // Ctrl+C is for the program that uses the server, which has the last word.
+      detached: true,
     });
     closeSync(log);
     const ended = new Promise<unknown>((resolve) => {

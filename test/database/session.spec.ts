@@ -67,7 +67,7 @@ describe("the sessions of the library's own connections", () => {
     expect(await settingsOf(retry.patient)).toEqual({ ...expected, lock_timeout: '200ms' });
     expect(await settingsOf(retry.quick)).toEqual(expected);
     const bulk = await persist.database.bulk((connection) => settingsOf(connection as never));
-    expect(bulk).toEqual({ ...expected, lock_timeout: '0', statement_timeout: '30s' });
+    expect(bulk).toEqual({ ...expected, lock_timeout: '5s', statement_timeout: '30s' });
   });
 
   it('wait for every standby where the server says so, which is stronger', async () => {

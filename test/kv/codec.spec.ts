@@ -116,6 +116,15 @@ describe('refused, with key and path', () => {
     ['a symbol', Symbol('s'), /symbol/],
     ['a Promise', Promise.resolve(1), /await it/],
     ['a thenable', { then: () => {} }, /await it/],
+    [
+      'an instance of a class of promises',
+      new (class Later {
+        then(): void {}
+      })(),
+      /await it/,
+    ],
+    ['what toJSON gives', { toJSON: () => new Map() }, /Map/],
+    ['what toJSON of an array gives', Object.assign([1], { toJSON: () => NaN }), /NaN/],
     ['a Map', new Map([[1, 2]]), /Map/],
     ['a Set', new Set([1]), /Set/],
     ['a WeakMap', new WeakMap(), /WeakMap/],

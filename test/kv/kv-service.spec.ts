@@ -71,6 +71,19 @@ describe('with limits of its own', () => {
   });
 });
 
+it('goes on after a page that a store cut short', async () => {
+  class Cutting extends MemoryKvStore {
+    override async entries(...[namespace, filter, page]: Parameters<MemoryKvStore['entries']>) {
+      return (await super.entries(namespace, filter, page)).slice(0, 3);
+    }
+  }
+  const kv = new KvService(new Cutting(), { maxKeyLength: 16, maxValueSize: 64, timeout: 100, defaultTtl: undefined });
+  await kv.mset({ a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7 });
+  const keys: string[] = [];
+  for await (const [key] of kv.entries()) keys.push(key);
+  expect(keys).toEqual(['a', 'b', 'c', 'd', 'e', 'f', 'g']);
+});
+
 it('gives the promise of the store itself where the path is hot', () => {
   const promise = Promise.resolve(1 as never);
   const store = new Proxy(new MemoryKvStore(), { get: () => () => promise });

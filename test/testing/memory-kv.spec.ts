@@ -28,6 +28,20 @@ describe('the KV in memory', () => {
     expect(() => kv.advance(-1)).toThrow(expect.objectContaining({ argument: 'by' }));
   });
 
+  it('tells when an entry was first and last written', async () => {
+    const kv = createMemoryKv();
+    await kv.set('k', 1, '3h');
+    const first = (await kv.getEntry('k'))!;
+    kv.advance('1h');
+    await kv.set('k', 2, { keepTtl: true });
+    const second = (await kv.getEntry('k'))!;
+    expect(second.createdAt).toEqual(first.createdAt);
+    expect(second.updatedAt.getTime()).toBeGreaterThanOrEqual(first.updatedAt.getTime() + 3_600_000);
+    kv.advance('3h');
+    await kv.set('k', 3);
+    expect((await kv.getEntry('k'))!.createdAt.getTime()).toBeGreaterThan(second.updatedAt.getTime());
+  });
+
   it('takes effect at the call', async () => {
     const kv = createMemoryKv();
     const written = kv.set('k', 1);

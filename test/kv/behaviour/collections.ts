@@ -133,6 +133,10 @@ export function describeCollections(makeKv: MakeKv): void {
     await expect(dates.update('1', () => ({ at: new Date(), n: 2 }))).rejects.toMatchObject({ code: 'INVALID_VALUE' });
     await expect(dates.merge('1', { at: new Date() })).rejects.toMatchObject({ code: 'INVALID_VALUE' });
     expect(await dates.get('1')).toEqual({ n: 1 });
+    // Given as a Date, though it would be kept as the text that fits.
+    const texts = kv.collection('texts', { schema: z.object({ at: z.string() }) });
+    await expect(texts.update('1', () => ({ at: new Date() as never }))).rejects.toMatchObject({ code: 'INVALID_VALUE' });
+    expect(await texts.has('1')).toBe(false);
   });
 
   it('merge is validated as a whole', async () => {

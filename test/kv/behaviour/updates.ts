@@ -39,6 +39,7 @@ export function describeUpdates(makeKv: MakeKv): void {
     const { kv, age } = await open(makeKv);
     await kv.set('cart', 1, '3h');
     await kv.update<number>('cart', (n) => n! + 1);
+    await kv.update<number>('cart', (n) => n! + 1, {});
     expect(await kv.ttl('cart')).toBeGreaterThan(2 * hour);
     await kv.update<number>('cart', (n) => n! + 1, '1h');
     expect(await kv.ttl('cart')).toBeLessThanOrEqual(hour);
