@@ -43,6 +43,8 @@ export interface Kind<I = any, R = any, P = any> {
   readonly name: string;
   /** Reads are repeated when their answer is lost, and may use the lane kept for them. */
   readonly role: 'read' | 'write';
+  /** Writes whose statement is the same for any number of rows: all that are ready leave together. */
+  readonly anySize?: boolean;
   /** Reads that may carry much: only the lane kept for reads takes them, so that they never fill all lanes. */
   readonly heavy?: boolean;
   /** Goes its own way to the database when its turn has come, one unit at a time, and takes no lane. */

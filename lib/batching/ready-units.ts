@@ -52,14 +52,15 @@ export class ReadyUnits {
         turns.push(kind);
         continue;
       }
-      const batch = role === 'read' ? this.takeAll(queue) : this.takePowerOfTwo(queue);
+      const limit = role === 'read' ? this.maxReads : this.maxWrites;
+      const batch = role === 'read' || kind.anySize === true ? this.takeAll(queue, limit) : this.takePowerOfTwo(queue);
       if (queue.length > 0) turns.push(kind);
       if (batch.length > 0) return batch;
     }
     return undefined;
   }
 
-  private takeAll(queue: Fifo<Unit>): Unit[] {
+  private takeAll(queue: Fifo<Unit>, limit: number): Unit[] {
     const batch: Unit[] = [];
     let rows = 0;
     let weight = 0;
@@ -67,7 +68,7 @@ export class ReadyUnits {
       if (unit.state === 'waiting') {
         rows += unit.keys.length;
         weight += unit.weight;
-        if (batch.length > 0 && (rows > this.maxReads || weight > this.maxBytes)) break;
+        if (batch.length > 0 && (rows > limit || weight > this.maxBytes)) break;
         batch.push(unit);
       }
       queue.shift();

@@ -27,6 +27,10 @@ const laneLockTimeout = 20;
 const bulkStatementTimeout = 30_000;
 const idle = Promise.resolve();
 
+// Statements of the lanes name their keys: a nested loop over the primary key is right at every size of the table, also
+// where nobody has analyzed it yet.
+const byKey = { enable_hashjoin: 'off', enable_mergejoin: 'off', enable_seqscan: 'off' };
+
 const nothingInline: InlineSettings = { lockTimeout: undefined, commit: 'session' };
 
 const bulkInline: InlineSettings = { lockTimeout: undefined, commit: 'statement' };
@@ -84,7 +88,7 @@ export class Lanes {
   ) {
     if (options.pooler !== 'detect') this.setPooled(options.pooler === 'transaction');
     this.hot = Array.from({ length: options.lanes }, () => this.port(laneLockTimeout));
-    const retry = this.connection(laneLockTimeout, options.tuning.statementTimeout);
+    const retry = this.connection(laneLockTimeout, options.tuning.statementTimeout, byKey);
     this.retry = { quick: this.retryPort(retry, laneLockTimeout), patient: this.retryPort(retry, options.tuning.lockTimeout) };
     this.bulkConnection = this.connection(options.timeout, bulkStatementTimeout);
   }
@@ -128,7 +132,7 @@ export class Lanes {
 
   private port(lockTimeout: number): LanePort {
     return new LanePort(
-      this.connection(lockTimeout, this.options.tuning.statementTimeout),
+      this.connection(lockTimeout, this.options.tuning.statementTimeout, byKey),
       () => this.pooled !== undefined && this.isReady(),
       () => this.beforeUse(),
       this.inlineMode(lockTimeout),
@@ -167,7 +171,7 @@ export class Lanes {
     return this.ready();
   }
 
-  private connection(lockTimeout: number, statementTimeout: number): Connection {
+  private connection(lockTimeout: number, statementTimeout: number, planning: Readonly<Record<string, string>> = {}): Connection {
     const { tuning, applicationName } = this.options;
     const settings = {
       application_name: applicationName,
@@ -178,6 +182,7 @@ export class Lanes {
       bytea_output: 'hex',
       extra_float_digits: '1',
       jit: 'off',
+      ...planning,
     };
     const connection = new Connection({
       connect: () => this.connect(),

@@ -18,3 +18,16 @@ export class StatementFamily {
     return (statements[power] ??= prepared(this.make(rows, port.inline)));
   }
 }
+
+/** The statement of one text that serves any number of rows and differs only in the settings it carries. */
+export class CarriedStatement {
+  private readonly kept = new Map<InlineSettings, Statement>();
+
+  constructor(private readonly make: (inline: InlineSettings) => string) {}
+
+  of(port: Pick<Port, 'inline'>): Statement {
+    let statement = this.kept.get(port.inline);
+    if (statement === undefined) this.kept.set(port.inline, (statement = prepared(this.make(port.inline))));
+    return statement;
+  }
+}

@@ -1,25 +1,24 @@
 import { carrying, carryingOnce, type CarriedSettings } from '../database/carried-settings';
-import { freshVersion, KvSql, liveValue, now, oldValue, parameters, rowsOf, until, wholeNumber } from './kv.sql';
+import { freshVersion, KvSql, liveValue, now, oldValue, until, wholeNumber } from './kv.sql';
 
 /** Writes to rows that are there, and deletes. Rows are locked in key order first: unordered ones deadlock with upserts. */
 export class KvChangeSql extends KvSql {
   /**
-   * Writes rows of (namespace, key, JSON, bytes, expiry, idx, keep expiry, expected version, expected JSON, expected bytes)
+   * Writes rows of (namespace, key, JSON, bytes, expiry, idx, keep expiry, expected version, expected JSON, expected bytes), as arrays,
    * over live rows only, if they are as expected (null expects nothing), and gives the value before. Locks in key order,
    * then decides on the newest version of each row.
    */
-  replace(rows: number, carried: CarriedSettings): string {
+  replace(carried: CarriedSettings): string {
     return this.change(
-      rows,
       [
-        'new_json::text::jsonb',
-        'new_bytes::bytea',
-        'expiry::float8',
-        'new_idx::text::jsonb',
-        'keep::boolean',
-        'wanted_version::bigint',
-        'wanted_json::text::jsonb',
-        'wanted_bytes::bytea',
+        ['new_json', 'jsonb'],
+        ['new_bytes', 'bytea'],
+        ['expiry', 'float8'],
+        ['new_idx', 'jsonb'],
+        ['keep', 'boolean'],
+        ['wanted_version', 'bigint'],
+        ['wanted_json', 'jsonb'],
+        ['wanted_bytes', 'bytea'],
       ],
       {
         set: `value = l.new_json, bytes = l.new_bytes, counter = null, size = coalesce(octet_length(l.new_json::text), octet_length(l.new_bytes)), version = ${freshVersion}, idx = l.new_idx,
@@ -36,10 +35,12 @@ export class KvChangeSql extends KvSql {
   }
 
   /** Changes the expiry of live rows of (namespace, key, expiry, mode), and gives the value. A mode that forbids changes nothing. */
-  expire(rows: number, carried: CarriedSettings): string {
+  expire(carried: CarriedSettings): string {
     return this.change(
-      rows,
-      ['expiry::float8', 'mode::text'],
+      [
+        ['expiry', 'float8'],
+        ['mode', 'text'],
+      ],
       {
         set: 'expires_at = l.until',
         where: `case l.mode when 'nx' then t.expires_at is null when 'xx' then t.expires_at is not null
@@ -52,10 +53,12 @@ export class KvChangeSql extends KvSql {
   }
 
   /** Merges the top-level fields of rows of (namespace, key, patch, most bytes) into live JSON objects. */
-  merge(rows: number, carried: CarriedSettings): string {
+  merge(carried: CarriedSettings): string {
     return this.change(
-      rows,
-      ['patch::text::jsonb', 'most::int'],
+      [
+        ['patch', 'jsonb'],
+        ['most', 'int'],
+      ],
       {
         set: `value = t.value || l.patch, size = octet_length((t.value || l.patch)::text), version = ${freshVersion}, updated_at = greatest(t.updated_at, ${now})`,
         where: `jsonb_typeof(t.value) = 'object' and octet_length((t.value || l.patch)::text) <= l.most`,
@@ -66,12 +69,16 @@ export class KvChangeSql extends KvSql {
     );
   }
 
-  /** Adds to live whole numbers of (namespace, key, by, least, most); one that would pass a bound stays. */
-  addWithin(rows: number, carried: CarriedSettings): string {
+  /** Adds to live whole numbers of (namespace, key, by, least, most, unused); one that would pass a bound stays. */
+  addWithin(carried: CarriedSettings): string {
     const sum = `(${wholeNumber('t')} + l.by)`;
     return this.change(
-      rows,
-      ['by::bigint', 'least::bigint', 'most::bigint'],
+      [
+        ['by', 'bigint'],
+        ['least', 'bigint'],
+        ['most', 'bigint'],
+        ['ttl', 'float8'],
+      ],
       {
         set: `value = null, bytes = null, counter = ${sum}, size = 8, version = ${freshVersion}, idx = null, updated_at = greatest(t.updated_at, ${now})`,
         where: `${sum} between l.least and l.most`,
@@ -126,22 +133,21 @@ select t.namespace, t.key, f.key is not null from ${this.pairs()} left join free
    * the caller can tell refused from missing. Rows are locked in key order, and what decides is the version that is locked.
    */
   private change(
-    rows: number,
-    extra: readonly string[],
+    extra: readonly (readonly [name: string, type: string])[],
     parts: { set: string; where: string; returning: string; before: string },
     carried: CarriedSettings,
   ): string {
-    const names = extra.map((column) => column.slice(0, column.indexOf('::')));
-    const casts = extra.map((column) => column.slice(column.indexOf('::')));
-    const width = extra.length + 2;
-    const values = rowsOf(rows, (row) => {
-      const [namespace, key, ...rest] = parameters(row * width, width);
-      return `(${row === 0 ? carrying(carried, `${namespace}::text`) : `${namespace}::text`}, ${key}::text, ${rest.map((parameter, i) => parameter + casts[i]).join(', ')})`;
-    });
+    // Only arrays of what has a text form of its own: JSON and bytes are made of their texts.
+    const arrays = extra.map(([, type], i) => `$${i + 3}::${type === 'jsonb' || type === 'bytea' ? 'text' : type}[]`);
+    const values = extra.map(([name, type]) =>
+      type === 'jsonb' ? `v.${name}::jsonb as ${name}` : type === 'bytea' ? `decode(v.${name}, 'hex') as ${name}` : `v.${name}`,
+    );
+    const names = extra.map(([name]) => name);
     const expires = names.includes('expiry') ? `, ${until('v.expiry')} as until` : '';
     return `with l as materialized (
-  select t.namespace, t.key, ${liveValue}, t.expires_at${names.map((name) => `, v.${name}`).join('')}${expires}
-  from (values ${values}) v(namespace, key, ${names.join(', ')}) join ${this.table} t on t.namespace = v.namespace and t.key = v.key
+  select t.namespace, t.key, ${liveValue}, t.expires_at, ${values.join(', ')}${expires}
+  from unnest(${carrying(carried, '$1::text[]')}, $2::text[], ${arrays.join(', ')}) v(namespace, key, ${names.join(', ')})
+  join ${this.table} t on t.namespace = v.namespace and t.key = v.key
   where ${this.live} order by t.namespace, t.key for update of t
 ), u as (
   update ${this.table} t set ${parts.set}

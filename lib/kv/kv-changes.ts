@@ -62,13 +62,14 @@ export class KvChanges extends KvWriteKinds {
 
   /** Changes live rows only. */
   change(name: 'replace' | 'expire' | 'merge' | 'addWithin'): WriteKind<RowInput, Change | undefined> {
-    const family = this.family((rows, carried) => this.sql[name](rows, carried));
+    const statement = this.carriedStatement((carried) => this.sql[name](carried));
     return {
       ...this.write(name === 'addWithin' ? 'incr' : name),
+      anySize: true,
       send: async (units, port) =>
         pick(
           units,
-          await port.query(family.of(units.length, port), this.parametersOf(units, name === 'replace' ? 3 : undefined)),
+          await port.query(statement.of(port), this.arraysOf(units, name === 'replace' ? 3 : undefined)),
           ([changed, result, ...before]) => ({
             changed: changed === 't',
             result,
@@ -81,18 +82,19 @@ export class KvChanges extends KvWriteKinds {
 
   /** Deletes keys; gives the rows removed, in the order of the keys. */
   delete(): WriteKind<undefined, (DeletedRow | undefined)[]> {
-    const within = this.family((_, carried) => this.sql.delete(carried));
-    const across = this.family((_, carried) => this.sql.deleteAcross(carried));
+    const within = this.carriedStatement((carried) => this.sql.delete(carried));
+    const across = this.carriedStatement((carried) => this.sql.deleteAcross(carried));
     return {
       ...this.write('delete'),
+      anySize: true,
       send: async (units, port) => {
         const { space } = units[0]!;
         let rows: Rows;
         if (units.every((unit) => unit.space === space)) {
-          rows = await port.query(within.of(1, port), [space.name, arrayLiteral(units.flatMap((unit) => unit.keys))]);
+          rows = await port.query(within.of(port), [space.name, arrayLiteral(units.flatMap((unit) => unit.keys))]);
         } else {
           const namespaces = units.flatMap((unit) => unit.keys.map(() => unit.space.name));
-          rows = await port.query(across.of(1, port), [arrayLiteral(namespaces), arrayLiteral(units.flatMap((unit) => unit.keys))]);
+          rows = await port.query(across.of(port), [arrayLiteral(namespaces), arrayLiteral(units.flatMap((unit) => unit.keys))]);
         }
         const found = byKey(rows);
         return units.map((unit) =>
@@ -108,15 +110,16 @@ export class KvChanges extends KvWriteKinds {
 
   /** Deletes a key if its version is the one given. */
   deleteVersion(): WriteKind<number, true | undefined> {
-    const family = this.family((_, carried) => this.sql.deleteVersions(carried));
+    const statement = this.carriedStatement((carried) => this.sql.deleteVersions(carried));
     return {
       ...this.write('delete'),
+      anySize: true,
       send: async (units, port) => {
         const namespaces = arrayLiteral(units.map((unit) => unit.space.name));
         const keys = arrayLiteral(units.map((unit) => unit.key));
         return pick(
           units,
-          await port.query(family.of(1, port), [namespaces, keys, `{${units.map((unit) => unit.input).join(',')}}`]),
+          await port.query(statement.of(port), [namespaces, keys, `{${units.map((unit) => unit.input).join(',')}}`]),
           () => true as const,
         );
       },

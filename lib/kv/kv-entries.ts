@@ -220,7 +220,9 @@ export abstract class KvEntries<V = unknown> extends KvNamespace<V> {
 
   private keysOf(keys: unknown): string[] {
     if (!Array.isArray(keys)) throw new InvalidArgumentError('keys', 'must be an array of keys');
-    return Array.from(keys as string[], (key) => this.key(key));
+    const checked: string[] = [];
+    for (const key of keys as unknown[]) checked.push(this.key(key));
+    return checked;
   }
 }
 

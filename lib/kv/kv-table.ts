@@ -1,5 +1,6 @@
 import type { Batcher } from '../batching/batcher';
 import type { Kind } from '../batching/kind';
+import type { Space } from '../batching/space';
 import { Unit } from '../batching/unit';
 import type { Database } from '../database/database';
 import type { Port } from '../database/lanes';
@@ -7,6 +8,7 @@ import type { JoinedTransaction } from '../database/transactions';
 import { isPersistPgError } from '../persist-pg.errors';
 import type { ResolvedOptions } from '../persist-pg.options';
 import { KvBulkWrites } from './kv-bulk-writes';
+import { KvComposed } from './kv-composed';
 import { KvReads } from './kv-reads';
 import { KvSpaces, type KvSpace } from './kv-space';
 import { KvIndexes } from './kv-indexes';
@@ -22,6 +24,9 @@ export const smallMset = 128;
 
 /** Milliseconds for which definitions of indexes may be used once they are read. */
 const indexLease = 2_000;
+
+/** Does a further step on the keys of an operation. */
+export type Step = <I, R>(kind: Kind<I, R, Port>, input: I) => Promise<R>;
 
 /** The `kv` table of an instance: its kinds of operations, shared by all faces of the store. */
 export class KvTable {
@@ -42,6 +47,8 @@ export class KvTable {
   readonly deleteVersion;
   readonly setMany;
   readonly setVeryMany: KvBulkWrites;
+  /** Operations of several steps. */
+  readonly composed: KvComposed;
   private readonly deleteExpired;
 
   constructor(
@@ -77,6 +84,7 @@ export class KvTable {
     this.setMany = upserts.setMany();
     this.setVeryMany = new KvBulkWrites(database, upsertSql, upserts, msetTimeout);
     this.deleteExpired = changes.deleteExpired();
+    this.composed = new KvComposed(this);
   }
 
   /** Runs an operation in an open transaction of the app, in its order with this process's own. */
@@ -96,15 +104,43 @@ export class KvTable {
       await earlier;
       return this.observed(kind.name, async (count) => {
         count();
-        return new Promise<R>((resolve, reject) => {
-          const unit = new Unit(kind, space, keys, { input, resolve, reject, deadline: 0 }, 0, 0, 0);
-          unit.via = transaction;
-          kind
-            .send([unit], transaction)
-            .then(([result]) => kind.settle(unit, result))
-            .catch(reject);
-        });
+        return this.send(kind, space, keys, input, transaction);
       });
+    });
+  }
+
+  /**
+   * An operation of several steps: the first merges with others, and the key keeps its turn until the last is done, so
+   * that what is called later on it cannot come between.
+   */
+  keepingTurn<I, R1, R>(first: Kind<I, R1, Port>, rest: (result: R1, input: I, step: Step, key: string) => Promise<R>): Kind<I, R, Port> {
+    const { join: _alone, ...others } = first;
+    return {
+      ...others,
+      send: (units, port) => first.send(units as never, port),
+      probe: (units, port) => first.probe!(units as never, port),
+      settle: (unit, result: R1) => this.goOn(unit, (input, step) => rest(result, input, step, unit.key)),
+    };
+  }
+
+  private async goOn<I, R>(unit: Unit<I, R>, rest: (input: I, step: Step) => Promise<R>): Promise<void> {
+    const { space, keys, weight, via } = unit;
+    const step: Step = (kind, input) => {
+      if (via === undefined) return this.batcher.submitUnordered(kind, space, keys, input, weight, this.options.timeout);
+      return this.send(kind, space, keys, input, via as Port);
+    };
+    for (const call of unit.calls) call.resolve(await rest(call.input, step));
+  }
+
+  /** Sends one operation by a port, past all lines. */
+  private send<I, R>(kind: Kind<I, R, Port>, space: Space, keys: readonly string[], input: I, port: Port): Promise<R> {
+    return new Promise<R>((resolve, reject) => {
+      const unit = new Unit(kind, space, keys, { input, resolve, reject, deadline: 0 }, 0, 0, 0);
+      unit.via = port;
+      kind
+        .send([unit], port)
+        .then(([result]) => kind.settle(unit, result))
+        .catch(reject);
     });
   }
 

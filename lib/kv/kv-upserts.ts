@@ -1,9 +1,11 @@
 import type { Unit } from '../batching/unit';
+import type { CarriedSettings } from '../database/carried-settings';
 import type { Port } from '../database/lanes';
 import type { Rows } from '../database/wire-query';
 import type { Durability } from '../persist-pg.options';
 import type { KvIndexes } from './kv-indexes';
-import { compareBytes } from './kv-row';
+import { arrayLiteral, compareBytes, nullableArrayLiteral } from './kv-row';
+import type { RowForm } from './kv.sql';
 import type { KvUpsertSql } from './kv-upserts.sql';
 import { inOrder, KvWriteKinds, pick, resolve, type RowInput, type WriteKind } from './kv-write-kinds';
 
@@ -47,6 +49,7 @@ export class KvUpserts extends KvWriteKinds {
     const send = this.sendSet({ ...form, keep: false, absent: true });
     return {
       ...this.write('setnx'),
+      anySize: true,
       send: async (units, port) => pick(units, await send(units, port), ([version]) => Number(version)),
       settle: resolve,
     };
@@ -54,26 +57,39 @@ export class KvUpserts extends KvWriteKinds {
 
   /** Writes several keys, all or none: rows of (JSON, bytes, expiry, keep expiry, null for the index). */
   setMany(): WriteKind<readonly RowInput[], void> {
-    const family = this.family((rows, carried) => this.sql.upsertMixed(rows, carried));
+    const statement = this.carriedStatement((carried) => this.sql.upsertArrays(carried));
     return {
       ...this.write('mset'),
-      send: async ([unit], port) => {
+      anySize: true,
+      send: async (units, port) => {
         const waiting = this.indexes.current(port);
         if (waiting !== undefined) await waiting;
-        const { keys, space } = unit!;
-        const input = this.withFieldsMany(unit!);
-        const order = keys.map((_, i) => i).sort((a, b) => compareBytes(keys[a]!, keys[b]!));
-        const values: unknown[] = [];
-        for (const i of order) values.push(space.name, keys[i], ...input[i]!);
-        await port.query(family.of(keys.length, port), values);
-        return [undefined];
+        const [parameters] = this.arraysOfMany(units);
+        await port.query(statement.of(port), parameters!);
+        return units;
       },
       settle: (unit) => resolve(unit, undefined),
     };
   }
 
+  /** Parameters of `upsertArrays` for the rows of units, in key order, so many rows at a time. */
+  arraysOfMany(units: readonly Unit<readonly RowInput[], void>[], chunk = Infinity): unknown[][] {
+    const rows = units.flatMap((unit) =>
+      this.withFieldsMany(unit).map((row, i) => ({ namespace: unit.space.name, key: unit.keys[i]!, row })),
+    );
+    rows.sort((a, b) => compareBytes(a.namespace, b.namespace) || compareBytes(a.key, b.key));
+    const chunks: unknown[][] = [];
+    for (let from = 0; from < rows.length; from += chunk) {
+      const part = rows.slice(from, from + chunk);
+      const column = (i: number): string => nullableArrayLiteral(part.map(({ row }) => row[i]!));
+      const names = [arrayLiteral(part.map(({ namespace }) => namespace)), arrayLiteral(part.map(({ key }) => key))];
+      chunks.push([...names, column(0), column(1), column(2), column(3), column(4)]);
+    }
+    return chunks;
+  }
+
   /** Rows of (JSON, bytes, expiry, keep expiry, index), with the fields that the index holds. */
-  withFieldsMany(unit: Unit<readonly RowInput[], any>): readonly RowInput[] {
+  private withFieldsMany(unit: Unit<readonly RowInput[], any>): readonly RowInput[] {
     if (!this.indexes.has(unit.space.name)) return unit.input;
     return unit.input.map(([json, bytes, expiry, keep]) => [
       json!,
@@ -125,16 +141,23 @@ export class KvUpserts extends KvWriteKinds {
     keep: boolean;
     absent: boolean;
   }): (units: readonly Unit<RowInput, any>[], port: Port) => Promise<Rows> {
-    const plain = this.family((rows, carried) => this.sql.upsert(rows, { ...form, indexed: false }, carried));
-    const indexed = this.family((rows, carried) => this.sql.upsert(rows, { ...form, indexed: true }, carried));
+    const text = (rows: RowForm, carried: CarriedSettings): string => this.sql.upsert(rows, { ...form, indexed: false }, carried);
+    const plain = form.bytes || form.keep || form.absent ? this.sendOneOrArrays(text) : this.sendRows(text);
+    const indexed = this.sendOneOrArrays((rows, carried) => this.sql.upsert(rows, { ...form, indexed: true }, carried), 2);
     return async (units, port) => {
       const waiting = this.indexes.current(port);
       if (waiting !== undefined) await waiting;
-      if (form.bytes || !this.indexes.any || !units.some((unit) => this.indexes.has(unit.space.name))) {
-        return port.query(plain.of(units.length, port), this.parametersOf(units));
-      }
-      return port.query(indexed.of(units.length, port), this.parametersOf(units, 2));
+      const none = form.bytes || !this.indexes.any || !units.some((unit) => this.indexes.has(unit.space.name));
+      return none ? plain(units, port) : indexed(units, port);
     };
+  }
+
+  /** For the kinds that meet most: a statement a power of two of rows. */
+  private sendRows(
+    text: (rows: number, carried: CarriedSettings) => string,
+  ): (units: readonly Unit<RowInput, any>[], port: Port) => Promise<Rows> {
+    const family = this.family(text);
+    return (units, port) => port.query(family.of(units.length, port), this.parametersOf(units));
   }
 }
 

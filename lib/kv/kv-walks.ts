@@ -114,7 +114,7 @@ delete from ${this.table} t using l where t.namespace = l.namespace and t.key = 
   ${next('>= $1')}
   union all select ${next('> n.namespace')} from n where n.namespace is not null
 )
-select n.namespace from n where n.namespace is not null and exists (select from ${this.table} t where t.namespace = n.namespace and ${this.live})`;
+select n.namespace from n where n.namespace is not null and exists (select from ${this.table} t where t.namespace = n.namespace and ${this.live}) order by n.namespace`;
     const rows = await query({ text }, [from, to]);
     return rows.map(([name]) => name!);
   }

@@ -3,11 +3,12 @@ import type { Unit } from '../batching/unit';
 import type { CarriedSettings } from '../database/carried-settings';
 import { prepared, type Statement } from '../database/identifier';
 import type { InlineSettings, Port } from '../database/lanes';
-import { StatementFamily } from '../database/statement-family';
+import { CarriedStatement, StatementFamily } from '../database/statement-family';
 import type { Rows } from '../database/wire-query';
 import type { Durability } from '../persist-pg.options';
 import type { KvIndexes } from './kv-indexes';
-import { arrayLiteral, compareBytes } from './kv-row';
+import { arrayLiteral, compareBytes, nullableArrayLiteral } from './kv-row';
+import type { RowForm } from './kv.sql';
 
 /** What is written of a key, as the parameters that follow namespace and key. */
 export type RowInput = readonly (string | number | boolean | Uint8Array | null)[];
@@ -37,16 +38,29 @@ export abstract class KvWriteKinds {
   /** A kind that returns one column of the rows it has written. */
   protected returning<R>(
     name: string,
-    text: (rows: number, carried: CarriedSettings) => string,
+    text: (rows: RowForm, carried: CarriedSettings) => string,
     read: (column: string | null) => R,
   ): WriteKind<RowInput, R | undefined> {
-    const family = this.family(text);
+    const send = this.sendOneOrArrays(text);
     return {
       ...this.write(name),
-      send: async (units, port) =>
-        pick(units, await port.query(family.of(units.length, port), this.parametersOf(units)), ([column]) => read(column!)),
+      anySize: true,
+      send: async (units, port) => pick(units, await send(units, port), ([column]) => read(column!)),
       settle: resolve,
     };
+  }
+
+  /** For kinds that seldom meet in one batch: a statement for one row and one for any number, so that few are kept. */
+  protected sendOneOrArrays(
+    text: (rows: RowForm, carried: CarriedSettings) => string,
+    fieldsAt?: number,
+  ): (units: readonly Unit<RowInput, any>[], port: Port) => Promise<Rows> {
+    const one = this.carriedStatement((carried) => text(1, carried));
+    const arrays = this.carriedStatement((carried) => text('arrays', carried));
+    return (units, port) =>
+      units.length === 1
+        ? port.query(one.of(port), this.parametersOf(units, fieldsAt))
+        : port.query(arrays.of(port), this.arraysOf(units, fieldsAt));
   }
 
   /** Parameters of sorted rows; at `fieldsAt` stands what the namespace's index holds of the JSON at 0. */
@@ -61,12 +75,23 @@ export abstract class KvWriteKinds {
     return values;
   }
 
+  /** The same as an array a column. */
+  protected arraysOf(units: readonly Unit<RowInput, any>[], fieldsAt?: number): unknown[] {
+    const flat = this.parametersOf(units, fieldsAt) as RowInput;
+    const width = flat.length / units.length;
+    return Array.from({ length: width }, (_, column) => nullableArrayLiteral(units.map((_unit, row) => flat[row * width + column]!)));
+  }
+
   protected write(name: string): Pick<Kind<any, any, Port>, 'name' | 'role' | 'probe'> & { readonly role: 'write' } {
     return { name, role: 'write', probe: (units, port) => this.probe(units, port) };
   }
 
   protected family(text: (rows: number, carried: CarriedSettings) => string): StatementFamily {
     return new StatementFamily((rows, inline) => text(rows, this.carried(inline)));
+  }
+
+  protected carriedStatement(text: (carried: CarriedSettings) => string): CarriedStatement {
+    return new CarriedStatement((inline) => text(this.carried(inline)));
   }
 
   private async probe(units: readonly Unit[], port: Port): Promise<Sighting[]> {

@@ -44,10 +44,8 @@ export function wholeNumber(row: string): string {
   return `(case when ${row}.counter is not null then ${row}.counter when ${row}.value::text ~ '^-?[0-9]{1,15}$' then ${row}.value::text::bigint end)`;
 }
 
-/** Numbered parameters. */
-export function parameters(offset: number, count: number): string[] {
-  return Array.from({ length: count }, (_, i) => `$${offset + i + 1}`);
-}
+/** How rows come: so many in VALUES, or any number as an array a column (bytes as hex). */
+export type RowForm = number | 'arrays';
 
 /** So many rows, as SQL. */
 export function rowsOf(count: number, row: (index: number) => string): string {

@@ -1,6 +1,7 @@
 import type { EntityManager, TransactionManager, TransactionOptions } from '../database/transaction-manager';
-import { NotANumberError } from '../persist-pg.errors';
+import type { NotANumberError } from '../persist-pg.errors';
 import type { Within } from './kv-access';
+import { valueBefore, whyNoNumber, type MergeResult } from './kv-composed';
 import { bytesOf, expiryParameter, keepsExpiry, readValue } from './kv-row';
 import type { KvSpace } from './kv-space';
 import type { KvStore, StoredEntry, StoredExpiry, StoredValue, WriteCondition, WriteResult } from './kv-store';
@@ -73,14 +74,10 @@ export class PgKvStore extends PgKvWalks implements KvStore {
     await this.runMany(kind, space, keys, rows, bytes, bytes);
   }
 
-  async getAndSet(namespace: string, key: string, value: StoredValue, expiry: StoredExpiry): Promise<unknown> {
-    const space = this.table.spaces.of(namespace);
-    // A live row is replaced, a missing one made; each is decided by its statement, so another writer between only costs a turn.
-    for (;;) {
-      const change = await this.replace(space, key, value, expiry, {});
-      if (change !== undefined) return readValue(...(change.before as [string | null, string | null, string | null]));
-      if (await this.setAbsent(space, key, value, expiry)) return undefined;
-    }
+  getAndSet(namespace: string, key: string, value: StoredValue, expiry: StoredExpiry): Promise<unknown> {
+    const bytes = bytesOf(value);
+    const input = replacement(value, expiry, {});
+    return this.run(this.table.composed.getAndSet, this.table.spaces.of(namespace), key, input, key.length + bytes, bytes);
   }
 
   async getAndDelete(namespace: string, key: string): Promise<unknown> {
@@ -91,7 +88,7 @@ export class PgKvStore extends PgKvWalks implements KvStore {
 
   async getAndTouch(namespace: string, key: string, ttl: number): Promise<unknown> {
     const change = await this.run(this.table.expire, this.table.spaces.of(namespace), key, [ttl, null], key.length, key.length);
-    return change === undefined ? undefined : readValue(...(change.before as [string | null, string | null, string | null]));
+    return change === undefined ? undefined : valueBefore(change);
   }
 
   async compareAndSet(
@@ -110,18 +107,15 @@ export class PgKvStore extends PgKvWalks implements KvStore {
     return change?.changed === true ? { written: true, version: Number(change.result) } : { written: false };
   }
 
-  async merge(
-    namespace: string,
-    key: string,
-    patch: string,
-    maxSize: number,
-  ): Promise<{ value: unknown } | { problem: 'missing' | 'not an object' | 'too large' }> {
-    const space = this.table.spaces.of(namespace);
-    const change = await this.run(this.table.merge, space, key, [patch, maxSize], key.length + patch.length, patch.length);
-    if (change === 'indexed') return this.mergeIndexed(space, key, patch, maxSize);
-    if (change === undefined) return { problem: 'missing' };
-    if (change.changed) return { value: JSON.parse(change.result as string) };
-    return { problem: change.before[0] === 't' ? 'too large' : 'not an object' };
+  merge(namespace: string, key: string, patch: string, maxSize: number): Promise<MergeResult> {
+    return this.run(
+      this.table.composed.merge,
+      this.table.spaces.of(namespace),
+      key,
+      [patch, maxSize],
+      key.length + patch.length,
+      patch.length,
+    );
   }
 
   async delete(namespace: string, keys: readonly string[]): Promise<number> {
@@ -152,7 +146,16 @@ export class PgKvStore extends PgKvWalks implements KvStore {
   ): Promise<number | undefined> {
     const space = this.table.spaces.of(namespace);
     const { ttl = null, min, max } = options;
-    if (min !== undefined || max !== undefined) return this.addBounded(space, key, by, ttl, min ?? -largestSafe, max ?? largestSafe);
+    if (min !== undefined || max !== undefined) {
+      return this.run(
+        this.table.composed.addBounded,
+        space,
+        key,
+        [by, min ?? -largestSafe, max ?? largestSafe, ttl],
+        key.length + 8,
+        key.length + 8,
+      );
+    }
     const sum = await this.run(this.table.add, space, key, { by, ttl }, key.length + 8, key.length + 8);
     if (sum === undefined) throw await this.notANumber(space, key);
     return sum;
@@ -208,70 +211,25 @@ export class PgKvStore extends PgKvWalks implements KvStore {
     expiry: StoredExpiry,
     expected: { version?: number; value?: StoredValue },
   ): Promise<Change | undefined> {
-    const keep = keepsExpiry(expiry);
-    const input: RowInput = [
-      value.json ?? null,
-      value.bytes ?? null,
-      expiryParameter(expiry),
-      null,
-      keep,
-      expected.version ?? null,
-      expected.value?.json ?? null,
-      expected.value?.bytes ?? null,
-    ];
     const bytes = bytesOf(value);
-    return this.run(this.table.replace, space, key, input, key.length + bytes, bytes);
-  }
-
-  private async addBounded(
-    space: KvSpace,
-    key: string,
-    by: number,
-    ttl: number | null,
-    least: number,
-    most: number,
-  ): Promise<number | undefined> {
-    for (;;) {
-      const change = await this.run(this.table.addWithin, space, key, [by, least, most], key.length + 8, key.length + 8);
-      if (change?.changed === true) return Number(change.result);
-      if (change !== undefined) {
-        if (change.before[0] === 't') return undefined;
-        throw await this.notANumber(space, key);
-      }
-      if (by < least || by > most) return undefined;
-      const made = await this.run(this.table.addAbsent, space, key, [by, ttl], key.length + 8, key.length + 8);
-      if (made !== undefined) return made;
-    }
-  }
-
-  // The index must hold the fields of the merged value, which only we can tell: merged here, written if nobody was faster.
-  private async mergeIndexed(
-    space: KvSpace,
-    key: string,
-    patch: string,
-    maxSize: number,
-  ): Promise<{ value: unknown } | { problem: 'missing' | 'not an object' | 'too large' }> {
-    for (;;) {
-      const entry = await this.getEntry(space.name, key);
-      if (entry === undefined) return { problem: 'missing' };
-      const { value } = entry;
-      if (typeof value !== 'object' || value === null || Array.isArray(value) || Buffer.isBuffer(value))
-        return { problem: 'not an object' };
-      const merged = { ...value, ...(JSON.parse(patch) as object) };
-      const json = JSON.stringify(merged);
-      if (Buffer.byteLength(json) > maxSize) return { problem: 'too large' };
-      const change = await this.replace(space, key, { json }, { keep: 'never' }, { version: entry.version });
-      if (change?.changed === true) return { value: merged };
-    }
+    return this.run(this.table.replace, space, key, replacement(value, expiry, expected), key.length + bytes, bytes);
   }
 
   private async notANumber(space: KvSpace, key: string): Promise<NotANumberError> {
-    const value = await this.get(space.name, key);
-    return new NotANumberError(
-      key,
-      typeof value === 'number'
-        ? `is ${value}, and the result would not be a number that can be counted exactly (whole, within 2^53 - 1)`
-        : 'is not a number',
-    );
+    return whyNoNumber(key, await this.get(space.name, key));
   }
+}
+
+/** Parameters of `replace`. */
+function replacement(value: StoredValue, expiry: StoredExpiry, expected: { version?: number; value?: StoredValue }): RowInput {
+  return [
+    value.json ?? null,
+    value.bytes ?? null,
+    expiryParameter(expiry),
+    null,
+    keepsExpiry(expiry),
+    expected.version ?? null,
+    expected.value?.json ?? null,
+    expected.value?.bytes ?? null,
+  ];
 }

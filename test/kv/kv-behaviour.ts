@@ -5,6 +5,7 @@ import { describeCollections } from './behaviour/collections';
 import { describeConditions } from './behaviour/conditions';
 import { describeCounters } from './behaviour/counters';
 import { describeExpiry } from './behaviour/expiry';
+import { describeMisfits } from './behaviour/misfits';
 import { describeNamespaces } from './behaviour/namespaces';
 import { describeOrder } from './behaviour/order';
 import { describeReading } from './behaviour/reading';
@@ -26,6 +27,7 @@ export function describeKv(name: string, makeKv: MakeKv): void {
     describe('walks', () => describeWalks(makeKv));
     describe('namespaces', () => describeNamespaces(makeKv));
     describe('collections', () => describeCollections(makeKv));
+    describe('values of collections that no longer fit', () => describeMisfits(makeKv));
     describe('transactions', () => describeTransactions(makeKv));
     describe('order', () => describeOrder(makeKv));
     describe('bad arguments', () => describeBadArguments(makeKv));

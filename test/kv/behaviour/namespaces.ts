@@ -20,7 +20,7 @@ export function describeNamespaces(makeKv: MakeKv): void {
     expect(kv.ns('a').ns('b').namespaceName).toBe(fullName(kv, 'a:b'));
     expect(kv.ns('a:b').namespaceName).toBe(fullName(kv, 'a:b'));
     const names = ['a', 'a:b', 'a:b:c', 'ab', 'b:c', 'ö "x" \' % _ *'];
-    for (const name of names) await kv.ns(name).set('k', 1);
+    for (const name of [...names].reverse()) await kv.ns(name).set('k', 1);
     await kv.set('k', 1);
     expect(await kv.namespaces()).toEqual(names);
     expect(await kv.ns('a').namespaces()).toEqual(['b', 'b:c']);

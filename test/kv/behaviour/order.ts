@@ -29,6 +29,34 @@ export function describeOrder(makeKv: MakeKv): void {
     expect(results).toEqual([true, 1, false, 2, 2, { a: 1, b: 2 }, 1, undefined, 2, [6, 5], true, 7, false, true, true, true, true, -1, 9]);
   });
 
+  it('holds for calls that need more than one look', async () => {
+    const { kv } = await open(makeKv);
+    expect(await Promise.all([kv.getAndSet('a', { n: 1 }), kv.merge('a', { m: 2 }), kv.has('a')])).toEqual([
+      undefined,
+      { n: 1, m: 2 },
+      true,
+    ]);
+    expect(await Promise.all([kv.incr('b', 1, { max: 8 }), kv.has('b'), kv.incr('b')])).toEqual([1, true, 2]);
+    expect(await Promise.all([kv.getAndSet('a', 5), kv.incr('a', 1, { max: 8 }), kv.getAndDelete('a')])).toEqual([{ n: 1, m: 2 }, 6, 6]);
+    expect(await Promise.all([kv.set('c', 'x'), kv.getAndSet('c', 1), kv.delete('c'), kv.getAndSet('c', 2), kv.get('c')])).toEqual([
+      true,
+      'x',
+      1,
+      undefined,
+      2,
+    ]);
+  });
+
+  it('calls of many keys, made at once, are all kept', async () => {
+    const { kv } = await open(makeKv);
+    const keys = ['a', 'b', 'ģ', 'd'];
+    await Promise.all(keys.map((key) => kv.mset({ [key]: key })));
+    expect(await kv.mget(keys)).toEqual(keys);
+    expect(await Promise.all(keys.map((key) => kv.delete(key)))).toEqual([1, 1, 1, 1]);
+    await Promise.all([kv.mset({ a: 1, b: 1 }), kv.mset({ b: 2, ģ: 2 }), kv.mset({ d: 3 }), kv.mset({ ģ: 4, a: 4 })]);
+    expect(await kv.mget(keys)).toEqual([4, 2, 4, 3]);
+  });
+
   it('the last of many unawaited writes stays', async () => {
     const { kv } = await open(makeKv);
     const calls: Promise<unknown>[] = [];

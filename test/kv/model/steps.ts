@@ -38,7 +38,7 @@ const walks = {
   updates: async (kv: Kv) => {
     const all = Array.from({ length: 5 }, () => kv.update<unknown>('k', (value) => (typeof value === 'number' ? value + 1 : 0)));
     // In whichever order.
-    return (await Promise.all(all)).sort();
+    return (await Promise.all(all)).sort((a, b) => Number(a) - Number(b));
   },
 };
 

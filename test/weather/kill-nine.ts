@@ -1,0 +1,35 @@
+import { expect } from 'vitest';
+import type { PostgresServer } from '../../lib/testing/postgres-server';
+import { openPersistPg } from '../support/instance';
+import { Load } from '../support/load';
+
+/** PostgreSQL is killed under a write load of several instances and started again; what was acknowledged must be there. */
+export async function killNine(server: PostgresServer, round: number): Promise<{ succeeded: number; unknown: number; backAfter: number }> {
+  const schema = 'survivors';
+  const instances = [1, 2].map(() => openPersistPg({ url: server.url, schema, timeout: '20s' }));
+  const loads = instances.map((persist, i) => new Load(persist.kv, { writers: 50, counters: 5, readers: 5 }, `round ${round} of ${i} `));
+  await Promise.all(loads.map((load) => load.nextSuccess()));
+  for (const load of loads) load.start();
+  await new Promise((resolve) => setTimeout(resolve, 150 + Math.random() * 200));
+  await server.kill();
+  await server.restart();
+  const ready = performance.now();
+  await Promise.all(loads.map((load) => load.nextSuccess()));
+  const backAfter = performance.now() - ready;
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await Promise.all(loads.map((load) => load.stop()));
+  await Promise.all(instances.map((persist) => persist.close()));
+
+  // Seen by someone who knows nothing but what is in the database.
+  await using witness = openPersistPg({ url: server.url, schema });
+  let succeeded = 0;
+  let unknown = 0;
+  for (const load of loads) {
+    await load.verify(witness.kv);
+    expect(load.failures).toEqual([]);
+    succeeded += load.succeeded;
+    unknown += load.errors.length;
+  }
+  expect(backAfter, 'service is back within 2 s of the server').toBeLessThan(2_000);
+  return { succeeded, unknown, backAfter };
+}
