@@ -103,10 +103,12 @@ export class PgPersistPg extends PersistPg {
 
   close(): Promise<void> {
     this.closing ??= (async () => {
-      await this.sweeper.stop();
-      this.table.indexes.close();
+      // A step of the sweeper that gets no answer ends with its connection.
+      const stopped = this.batcher.beside(() => this.sweeper.stop());
       await this.batcher.close(this.options.shutdownTimeout);
+      this.table.indexes.close();
       await this.database.close();
+      await stopped;
     })();
     return this.closing;
   }

@@ -142,6 +142,18 @@ export class Batcher<P = any> {
     clearTimeout(timer);
   }
 
+  /** Does what takes no lane: refused when closed, and `close()` waits for it. */
+  async beside<R>(work: () => Promise<R>): Promise<R> {
+    if (this.closed) throw new ClosedError('the instance is closed');
+    this.underWay++;
+    try {
+      return await work();
+    } finally {
+      this.underWay--;
+      this.wakeWhenIdle();
+    }
+  }
+
   /** Calls that are not answered yet. */
   get pending(): number {
     return this.waiting.count + this.underWay;
@@ -373,6 +385,10 @@ export class Batcher<P = any> {
   private depart(unit: Unit): void {
     unit.space.leave(unit, (next) => this.makeReady(next));
     unit.depart();
+    this.wakeWhenIdle();
+  }
+
+  private wakeWhenIdle(): void {
     if (this.wakeIdle !== undefined && this.pending === 0) this.wakeIdle();
   }
 }

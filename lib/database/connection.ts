@@ -30,7 +30,7 @@ const farewell = 500;
 // A durable write never relies on the server's default; `remote_apply` is stronger than `on` and stays.
 const durableCommit = `set_config('synchronous_commit', case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end, false)`;
 
-type PgInternals = PoolClient & { connection: { stream: { destroy(): void }; parsedStatements: Record<string, string> } };
+type PgInternals = PoolClient & { processID: number | null; connection: { stream: { destroy(): void }; parsedStatements: Record<string, string> } };
 
 /** One connection, opened when first used and again after a failure; carries one statement at a time. */
 export class Connection {
@@ -54,6 +54,11 @@ export class Connection {
   /** Whether a session is open and need not be replaced. */
   get isOpen(): boolean {
     return this.client !== undefined && !this.isWorn();
+  }
+
+  /** Pid of the backend that a statement is under way on; undefined if none is. */
+  get busyBackend(): number | undefined {
+    return this.sentAt === 0 ? undefined : (this.watched?.processID ?? undefined);
   }
 
   /** Opens a session, if none is open that can be used. */

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
-import { DatabaseError } from '../persist-pg.errors';
+import { isPersistPgError } from '../persist-pg.errors';
 import { Connection } from './connection';
 import { beforeSending, readFailure } from './failure';
 import type { Statement } from './identifier';
@@ -24,6 +25,10 @@ export interface InlineSettings {
 }
 
 const laneLockTimeout = 20;
+/** How long statements that are ended at close may take to end. */
+const farewell = 300;
+// The name is asked too: a pooler may have made up the pid.
+const cancelOurs = `select pg_cancel_backend(pid) from pg_stat_activity where pid = any($1::int[]) and application_name = $2 and usename = current_user`;
 const bulkStatementTimeout = 30_000;
 const idle = Promise.resolve();
 
@@ -126,8 +131,24 @@ export class Lanes {
     return this.behindPooler ? bulkInline : nothingInline;
   }
 
+  /** Closes all of them; statements that are still under way are ended. */
   async close(): Promise<void> {
+    await Promise.race([this.cancel(), sleep(farewell, undefined, { ref: false })]);
     await Promise.all(this.connections.map((connection) => connection.close()));
+  }
+
+  // A backend does not notice that its client is gone before its statement ends.
+  private async cancel(): Promise<void> {
+    const busy = this.connections.map((connection) => connection.busyBackend).filter((pid) => pid !== undefined);
+    if (busy.length === 0 || this.behindPooler) return;
+    try {
+      const client = await this.source.connect();
+      client.on('error', () => {});
+      await client.query(cancelOurs, [busy, this.options.applicationName]).finally(() => client.release());
+    } catch {
+      return; // The database is gone, or full: the statements end by their own timeouts.
+    }
+    while (this.connections.some((connection) => connection.busyBackend !== undefined)) await sleep(5);
   }
 
   private port(lockTimeout: number): LanePort {
@@ -214,7 +235,7 @@ export class Lanes {
       .then(
         (pooled) => this.setPooled(pooled),
         (error: unknown) => {
-          throw error instanceof DatabaseError ? error : readFailure(error, 'connecting').error;
+          throw isPersistPgError(error) ? error : readFailure(error, 'connecting').error;
         },
       )
       .finally(() => (this.detecting = undefined));

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../database/database';
+import { beforeSending } from '../database/failure';
 import { prepared } from '../database/identifier';
 import type { Port } from '../database/lanes';
 import { kvIndexesSql } from './kv-indexes.sql';
@@ -47,7 +48,11 @@ export class KvIndexes {
     if (performance.now() - this.readAt < this.lease) return undefined;
     // Inside the app's transaction an old snapshot may not see the latest definitions.
     const outside = port.inline.commit === 'transaction' ? this.database.lanes.retry.quick : port;
-    this.reading ??= this.refresh(outside).finally(() => (this.reading = undefined));
+    this.reading ??= this.refresh(outside)
+      .catch((error: unknown) => {
+        throw beforeSending(error);
+      })
+      .finally(() => (this.reading = undefined));
     return this.reading;
   }
 

@@ -145,16 +145,18 @@ export class KvTable {
   }
 
   /** Walks on the bulk connection, after this process's earlier writes of the namespace. */
-  async walk<R>(name: string, namespace: string, nested: boolean, work: (query: WalkQuery) => Promise<R>): Promise<R> {
-    await this.earlierWrites(namespace, nested);
-    return this.observed(name, (count) =>
-      this.database.bulk((connection) =>
-        work((statement, values) => {
-          count();
-          return connection.query(statement, values);
-        }),
-      ),
-    );
+  walk<R>(name: string, namespace: string, nested: boolean, work: (query: WalkQuery) => Promise<R>): Promise<R> {
+    return this.batcher.beside(async () => {
+      await this.earlierWrites(namespace, nested);
+      return this.observed(name, (count) =>
+        this.database.bulk((connection) =>
+          work((statement, values) => {
+            count();
+            return connection.query(statement, values);
+          }),
+        ),
+      );
+    });
   }
 
   walkInTransaction<R>(
@@ -179,16 +181,20 @@ export class KvTable {
   }
 
   /** Runs VACUUM (ANALYZE), which takes its time: no statement timeout. */
-  async compact(): Promise<void> {
-    await this.database.bulk(async (connection) => {
-      const off = !this.database.lanes.behindPooler;
-      if (off) await connection.query({ text: 'set statement_timeout = 0' }, []);
-      try {
-        await connection.query({ text: `vacuum (analyze) ${this.database.schema.table('kv')}` }, [], 3_600_000);
-      } finally {
-        if (off) connection.drop();
-      }
-    });
+  compact(): Promise<void> {
+    return this.batcher.beside(() =>
+      this.database.bulk((connection) =>
+        connection.together(async (query) => {
+          const off = !this.database.lanes.behindPooler;
+          if (off) await query({ text: 'set statement_timeout = 0' }, []);
+          try {
+            await query({ text: `vacuum (analyze) ${this.database.schema.table('kv')}` }, [], 3_600_000);
+          } finally {
+            if (off) connection.drop();
+          }
+        }),
+      ),
+    );
   }
 
   /** Counts an operation that no lane carries, and its statements. */

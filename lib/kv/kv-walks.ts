@@ -13,6 +13,8 @@ const now = 'statement_timestamp()';
 const deleteStep = 1_000;
 /** Values over this many bytes are fetched one by one, so that a page has a bound. */
 const bigInPage = 64 * 1024;
+/** Bytes of such values after which a page ends. */
+const pageBytes = 16 * 1024 * 1024;
 
 /** What takes an unknown time: walks over the keys of a namespace, in key order, page by page, never by OFFSET. */
 export class KvWalks {
@@ -41,6 +43,7 @@ export class KvWalks {
       where.values,
     );
     const entries: [string, unknown][] = [];
+    let size = 0;
     for (const [key, json, bytes, counter] of rows as [string, string | null, string | null, string | null][]) {
       if (!isBig(json, bytes, counter)) {
         entries.push([key, readValue(json, bytes, counter)]);
@@ -48,7 +51,11 @@ export class KvWalks {
       }
       const one = { text: `select t.value, t.bytes, t.counter from ${this.table} t where t.namespace = $1 and t.key = $2` };
       const [row] = await query(one, [namespace, key]);
-      if (row !== undefined) entries.push([key, readValue(row[0]!, row[1]!, row[2]!)]);
+      if (row === undefined) continue;
+      entries.push([key, readValue(row[0]!, row[1]!, row[2]!)]);
+      size += row[0]?.length ?? (row[1]?.length ?? 0) / 2;
+      // A short page is no end: the next one goes on from here.
+      if (size > pageBytes) break;
     }
     return entries;
   }

@@ -127,7 +127,7 @@ export abstract class Kv<V = unknown> {
     next: T,
     options?: Duration | ExpiryOptions,
   ): Promise<CompareAndSetResult<T>>;
-  /** Writes what `change` makes of the present value, again if another wrote meanwhile (so `change` may run more than once; `KeyLockedError` when others win until `timeout`); gives the new value; `undefined` from `change` leaves the entry as it is. */
+  /** Writes what `change` makes of the present value, again if another wrote meanwhile (so `change` may run more than once; `KeyLockedError` when others win until `timeout`); gives the new value; `undefined` from `change` leaves the entry as it is; without options the present expiry is kept. */
   abstract update<T extends V = V>(
     key: string,
     change: (current: T | undefined) => T | undefined | Promise<T | undefined>,

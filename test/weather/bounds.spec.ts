@@ -17,7 +17,7 @@ async function stuck(options: Partial<Parameters<typeof openPersistPg>[0]> = {})
   const persist = openPersistPg({ url: proxy.url, schema, ...options });
   for (const lane of persist.database.lanes.hot) await lane.open();
   proxy.pause();
-  const sent = [persist.kv.get('sent'), persist.kv.set('sent', 1), persist.kv.incr('sent too')].map((call) => call.catch((error: unknown) => error));
+  const sent = [persist.kv.get('sent'), persist.kv.set('sent too', 1), persist.kv.incr('sent as well')].map((call) => call.catch((error: unknown) => error));
   await ms(5);
   const { busyLanes } = persist.batcher.status();
   expect(busyLanes).toBe(3);

@@ -43,7 +43,6 @@ describe('close()', () => {
     for (const call of calls) await expect(call(), String(call)).rejects.toMatchObject(closed);
     await closing;
     for (const call of calls) await expect(call(), String(call)).rejects.toMatchObject(closed);
-    await expect(persist.ready()).resolves.toBeUndefined();
     await persist.close();
   });
 
@@ -63,6 +62,21 @@ describe('close()', () => {
     expect(await sessionsOf(applicationName)).toBeGreaterThan(2);
     await persist.close();
     await eventually(async () => (await sessionsOf(applicationName)) === 0, { deadline: 1_000 });
+  });
+
+  it('leaves no statement running', async () => {
+    const applicationName = `running ${randomBytes(4).toString('hex')}`;
+    const persist = openPersistPg({ url, schema, applicationName, shutdownTimeout: 200 });
+    await persist.kv.set('k', 1);
+    const asleep = persist.database.bulk((connection) => connection.query({ text: 'select pg_sleep(20)' }, [])).catch((error: unknown) => error);
+    const lane = persist.database.lanes.hot[1]!.query({ text: 'select pg_sleep(20)' }, []).catch((error: unknown) => error);
+    await ms(50);
+    const started = performance.now();
+    await persist.close();
+    expect(performance.now() - started).toBeLessThan(1_000);
+    await eventually(async () => (await sessionsOf(applicationName)) === 0, { deadline: 500 });
+    // Ended, and not cut off: it surely did not happen.
+    expect(await Promise.all([asleep, lane])).toMatchObject([{ sqlState: '57014', outcomeUnknown: false }, { sqlState: '57014' }]);
   });
 
   it('refuses what cannot be done within `shutdownTimeout`, because a row is locked', async () => {
@@ -88,6 +102,7 @@ describe('close()', () => {
     await using proxy = await tcpProxy(url);
     const persist = openPersistPg({ url: proxy.url, schema, shutdownTimeout: 300 });
     for (const lane of persist.database.lanes.hot) await lane.open();
+    await persist.kv.set('warm', 1);
     proxy.pause();
     const sent = [persist.kv.set('sent', 1), persist.kv.get('sent too')];
     await ms(10);
@@ -103,7 +118,22 @@ describe('close()', () => {
     for (const outcome of rest.slice(0, 2)) expect(outcome).toMatchObject({ status: 'rejected', reason: closed });
     expect(rest[2]).toMatchObject({ status: 'rejected' });
     expect(persist.batcher.pending).toBe(0);
+    proxy.resume();
     await eventually(() => proxy.connections === 0, { deadline: 1_000 });
+  });
+
+  it('does not wait for a sweep that gets no answer', async () => {
+    await using proxy = await tcpProxy(url);
+    const persist = openPersistPg({ url: proxy.url, schema, shutdownTimeout: 300 });
+    await persist.kv.set('k', 1);
+    await persist.sweeper.sweep();
+    proxy.pause();
+    const sweep = persist.sweeper.sweep().catch((error: unknown) => error);
+    await ms(50);
+    const started = performance.now();
+    await persist.close();
+    expect(performance.now() - started).toBeLessThan(1_500);
+    await sweep;
   });
 
   it('while the database is gone refuses what waits', async () => {
@@ -156,14 +186,13 @@ describe('a process of its own', () => {
     const child = run(`
       const persist = createPersistPg({ url: ${JSON.stringify(proxy.url)}, schema: ${JSON.stringify(schema)}, shutdownTimeout: 200 });
       await persist.kv.set('child', 1);
-      const calls = [persist.kv.set('child held', 2), persist.kv.incr('child held')];
-      const outcomes = Promise.allSettled(calls);
+      const outcomes = [persist.kv.set('child held', 2), persist.kv.incr('child held')].map((call) => call.catch((error) => error.code));
       await sleep(100);
       console.log('held');
       await sleep(300);
-      calls.push(persist.kv.get('child'));
+      outcomes.push(persist.kv.get('child').catch((error) => error.code), persist.kv.count().catch((error) => error.code));
       await persist.close();
-      console.log(JSON.stringify((await outcomes).map(({ reason }) => reason.code)));
+      console.log(JSON.stringify(await Promise.all(outcomes)));
       const closedAt = performance.now();
       process.on('exit', () => console.log('left after', Math.round(performance.now() - closedAt)));`);
     await child.said('held');
@@ -171,6 +200,7 @@ describe('a process of its own', () => {
     const { code, stderr, stdout } = await child.ended;
     await other.rollback();
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/\["(CLOSED|DATABASE)","(CLOSED|DATABASE)","CLOSED","(CLOSED|DATABASE)"\]/);
     expect(Number(/left after (\d+)/.exec(stdout)?.[1])).toBeLessThan(300);
   });
 
