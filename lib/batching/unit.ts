@@ -30,6 +30,8 @@ export class Unit<I = any, R = any> {
   via: unknown = undefined;
   /** Whether it was in quarantine. */
   suspected = false;
+  /** Whether it waited behind one that was given up there. */
+  wasBehindLocked = false;
   /** Why it was sent in vain the last time. */
   lastError: unknown = undefined;
   /** Neighbours among what waits with the same timeout, oldest first. */

@@ -37,7 +37,9 @@ export class Connection {
   private client: PgInternals | undefined;
   private queries = 0;
   private usedAt = 0;
-  /** The client that the present statement was sent by, and since when it is under way; 0 if none is. */
+  /** Statements that are under way: one, or two where the connection is shared. */
+  private underWay = 0;
+  /** The client that the last one was sent by, and when; 0 if none is under way. */
   private watched: PgInternals | undefined;
   private sentAt = 0;
   private allowance = 0;
@@ -46,6 +48,7 @@ export class Connection {
   /** Several statements belong together: the session is not replaced between them. */
   private held = false;
   private stale = false;
+  private opening: Promise<void> | undefined;
   private closing = false;
   private readonly context = new AsyncResource('persistpg');
 
@@ -61,12 +64,15 @@ export class Connection {
     return this.sentAt === 0 ? undefined : (this.watched?.processID ?? undefined);
   }
 
-  /** Opens a session, if none is open that can be used. */
-  async open(): Promise<void> {
-    if (this.isOpen) return;
-    this.drop();
-    // Sockets and timers outlive the call they were made in, and must not keep its AsyncLocalStorage alive.
-    await this.context.runInAsyncScope(() => this.connect());
+  /** Opens a session, if none is open that can be used; one for all who ask meanwhile. */
+  open(): Promise<void> {
+    if (this.isOpen) return Promise.resolve();
+    if (this.opening === undefined) {
+      this.drop();
+      // Sockets and timers outlive the call they were made in, and must not keep its AsyncLocalStorage alive.
+      this.opening = this.context.runInAsyncScope(() => this.connect()).finally(() => (this.opening = undefined));
+    }
+    return this.opening;
   }
 
   /** Sends one statement; `timeout` overrides the statement timeout on the client's side. */
@@ -191,7 +197,7 @@ export class Connection {
   private send(client: PgInternals, text: string, name: string, values: unknown[], timeout: number): Promise<Rows> {
     return new Promise<Rows>((resolve, reject) => {
       const query = new WireQuery(text, name, values, (error) => {
-        this.sentAt = 0;
+        this.sentAt = --this.underWay === 0 ? 0 : performance.now();
         if (error === null) {
           this.usedAt = performance.now();
           resolve(query.rows);
@@ -200,6 +206,7 @@ export class Connection {
         }
       });
       this.queries++;
+      this.underWay++;
       if (name !== '') {
         // Most recently used last.
         this.names.delete(name);

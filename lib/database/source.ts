@@ -83,7 +83,7 @@ export class Source {
     if (dataSource === undefined) return;
     // What is still on its way to a server that does not answer.
     breakConnections(dataSource);
-    await dataSource.destroy();
+    await Promise.race([dataSource.destroy(), sleep(farewell, undefined, { ref: false })]);
   }
 
   // One opening for all who wait; a failed one is forgotten, so that the next call tries again.

@@ -64,6 +64,22 @@ describe('close()', () => {
     await eventually(async () => (await sessionsOf(applicationName)) === 0, { deadline: 1_000 });
   });
 
+  it('leaves no session either of a connection that several opened at the same time', async () => {
+    const applicationName = `shared ${randomBytes(4).toString('hex')}`;
+    const persist = openPersistPg({ url, schema, applicationName });
+    await persist.ready();
+    const { hot, retry } = persist.database.lanes;
+    const one = { text: 'select 1' };
+    const ports = [hot[0]!, hot[0]!, retry.quick, retry.patient, retry.quick];
+    expect(await Promise.all(ports.map((port) => port.query(one, [])))).toEqual(ports.map(() => [['1']]));
+    // The bulk connection that has made the schema, a lane, and the one for retries.
+    expect(await sessionsOf(applicationName)).toBe(3);
+    const started = performance.now();
+    await persist.close();
+    expect(performance.now() - started).toBeLessThan(400);
+    await eventually(async () => (await sessionsOf(applicationName)) === 0, { deadline: 500 });
+  });
+
   it('leaves no statement running', async () => {
     const applicationName = `running ${randomBytes(4).toString('hex')}`;
     const persist = openPersistPg({ url, schema, applicationName, shutdownTimeout: 200 });

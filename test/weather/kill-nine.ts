@@ -1,7 +1,17 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import type { PostgresServer } from '../../lib/testing/postgres-server';
 import { openPersistPg } from '../support/instance';
 import { Load } from '../support/load';
+
+// The end of the postmaster alone lets each backend finish what it is about; a crash would not. Where children cannot be
+// listed, that end has to do.
+function killBackends({ dataDir }: PostgresServer): void {
+  const [postmaster] = readFileSync(`${dataDir}/postmaster.pid`, 'utf8').split('\n');
+  const list = `/proc/${postmaster}/task/${postmaster}/children`;
+  if (!existsSync(list)) return;
+  for (const pid of [Number(postmaster), ...readFileSync(list, 'utf8').trim().split(' ').map(Number)]) process.kill(pid, 'SIGKILL');
+}
 
 /** PostgreSQL is killed under a write load of several instances and started again; what was acknowledged must be there. */
 export async function killNine(server: PostgresServer, round: number): Promise<{ succeeded: number; unknown: number; backAfter: number }> {
@@ -11,6 +21,7 @@ export async function killNine(server: PostgresServer, round: number): Promise<{
   await Promise.all(loads.map((load) => load.nextSuccess()));
   for (const load of loads) load.start();
   await new Promise((resolve) => setTimeout(resolve, 150 + Math.random() * 200));
+  killBackends(server);
   await server.kill();
   await server.restart();
   const ready = performance.now();

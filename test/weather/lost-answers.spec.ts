@@ -84,6 +84,7 @@ describe('an answer that gets lost', () => {
     await using persist = openPersistPg({ url: proxy.url, schema });
     const kv = persist.kv.ns('waiting');
     for (const lane of persist.database.lanes.hot) await lane.open();
+    await kv.set('warm', 1);
     proxy.pause('answers');
     // Two lanes carry writes: two units of different kinds are on their way, the rest waits.
     const sent = [kv.incr('sent'), kv.setnx('sent too', 1)].map((call) => call.catch((error: unknown) => error));
