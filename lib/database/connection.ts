@@ -37,9 +37,9 @@ export class Connection {
   private client: PgInternals | undefined;
   private queries = 0;
   private usedAt = 0;
-  /** Statements that are under way: one, or two where the connection is shared. */
-  private underWay = 0;
-  /** The client that the last one was sent by, and when; 0 if none is under way. */
+  /** Who waits for the statement that is under way, where the connection is shared. */
+  private readonly queue: (() => void)[] = [];
+  /** The client that the present statement was sent by, and since when it is under way; 0 if none is. */
   private watched: PgInternals | undefined;
   private sentAt = 0;
   private allowance = 0;
@@ -78,6 +78,7 @@ export class Connection {
   /** Sends one statement; `timeout` overrides the statement timeout on the client's side. */
   query(statement: Statement, values: unknown[], timeout = this.options.statementTimeout): Promise<Rows> {
     const { client } = this;
+    if (this.sentAt !== 0 && client !== undefined) return this.queryLater(statement, values, timeout);
     if (client === undefined || (!this.held && this.isWorn())) return this.queryAfresh(statement, values, timeout);
     const name = statement.name !== undefined && this.options.prepares() ? statement.name : '';
     if (name !== '' && !this.names.has(name) && this.names.size >= this.options.statementCacheSize) {
@@ -153,6 +154,16 @@ export class Connection {
     return this.stale || this.queries >= maxQueries || performance.now() - this.usedAt > maxIdle;
   }
 
+  private async queryLater(statement: Statement, values: unknown[], timeout: number): Promise<Rows> {
+    await new Promise<void>((next) => this.queue.push(next));
+    try {
+      return await this.query(statement, values, timeout);
+    } finally {
+      // If no session could be opened, no statement's end has called the next.
+      if (this.sentAt === 0) this.queue.shift()?.();
+    }
+  }
+
   private async queryAfresh(statement: Statement, values: unknown[], timeout: number): Promise<Rows> {
     await this.open();
     return this.query(statement, values, timeout);
@@ -197,7 +208,8 @@ export class Connection {
   private send(client: PgInternals, text: string, name: string, values: unknown[], timeout: number): Promise<Rows> {
     return new Promise<Rows>((resolve, reject) => {
       const query = new WireQuery(text, name, values, (error) => {
-        this.sentAt = --this.underWay === 0 ? 0 : performance.now();
+        this.sentAt = 0;
+        this.queue.shift()?.();
         if (error === null) {
           this.usedAt = performance.now();
           resolve(query.rows);
@@ -206,7 +218,6 @@ export class Connection {
         }
       });
       this.queries++;
-      this.underWay++;
       if (name !== '') {
         // Most recently used last.
         this.names.delete(name);

@@ -37,8 +37,17 @@ export class KvBulkWrites implements Kind<readonly RowInput[], void, Port> {
     if (waiting !== undefined) await waiting;
     const { keys } = units[0]!;
     const chunks = this.writes.arraysOfMany(units, chunk);
+    // While PostgreSQL works on one chunk, the next is put together.
+    const write = async (query: (values: unknown[]) => Promise<unknown>): Promise<void> => {
+      let next = take(chunks);
+      while (next !== undefined) {
+        const answer = query(next);
+        next = take(chunks);
+        await answer;
+      }
+    };
     if (port !== undefined) {
-      for (const values of chunks) await port.query(this.statement.of(port), values);
+      await write((values) => port.query(this.statement.of(port), values));
       return [undefined];
     }
     const statement = this.statement.of({ inline: this.database.lanes.bulkInline });
@@ -46,7 +55,7 @@ export class KvBulkWrites implements Kind<readonly RowInput[], void, Port> {
       .bulk((connection) =>
         connection.transaction(async (query) => {
           await query(setTimeoutHere, [String(this.statementTimeout)]);
-          for (const values of chunks) await query(statement, values, this.statementTimeout);
+          await write((values) => query(statement, values, this.statementTimeout));
         }),
       )
       .catch((error: unknown) => {
@@ -62,4 +71,9 @@ export class KvBulkWrites implements Kind<readonly RowInput[], void, Port> {
   settle(unit: Unit<readonly RowInput[], void>): void {
     for (const call of unit.calls) call.resolve();
   }
+}
+
+function take<T>(items: Generator<T, void>): T | undefined {
+  const { value } = items.next();
+  return value as T | undefined;
 }

@@ -73,19 +73,17 @@ export class KvUpserts extends KvWriteKinds {
   }
 
   /** Parameters of `upsertArrays` for the rows of units, in key order, so many rows at a time. */
-  arraysOfMany(units: readonly Unit<readonly RowInput[], void>[], chunk = Infinity): unknown[][] {
-    const rows = units.flatMap((unit) =>
-      this.withFieldsMany(unit).map((row, i) => ({ namespace: unit.space.name, key: unit.keys[i]!, row })),
-    );
+  *arraysOfMany(units: readonly Unit<readonly RowInput[], void>[], chunk = Infinity): Generator<unknown[], void> {
+    const rows: { namespace: string; key: string; row: RowInput }[] = [];
+    for (const unit of units)
+      this.withFieldsMany(unit).forEach((row, i) => rows.push({ namespace: unit.space.name, key: unit.keys[i]!, row }));
     rows.sort((a, b) => compareBytes(a.namespace, b.namespace) || compareBytes(a.key, b.key));
-    const chunks: unknown[][] = [];
     for (let from = 0; from < rows.length; from += chunk) {
       const part = rows.slice(from, from + chunk);
       const column = (i: number): string => nullableArrayLiteral(part.map(({ row }) => row[i]!));
       const names = [arrayLiteral(part.map(({ namespace }) => namespace)), arrayLiteral(part.map(({ key }) => key))];
-      chunks.push([...names, column(0), column(1), column(2), column(3), column(4)]);
+      yield [...names, column(0), column(1), column(2), column(3), column(4)];
     }
-    return chunks;
   }
 
   /** Rows of (JSON, bytes, expiry, keep expiry, index), with the fields that the index holds. */

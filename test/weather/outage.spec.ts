@@ -270,6 +270,19 @@ describe('a half-open socket', () => {
     expect(await kv.incr('unanswered')).toBe(2);
   });
 
+  it('leaves nobody behind who shares the connection', async () => {
+    await using proxy = await tcpProxy(url);
+    await using persist = openPersistPg({ url: proxy.url, schema, timeout: 500 });
+    const { quick } = persist.database.lanes.retry;
+    await quick.query({ text: 'select 1' }, []);
+    proxy.pause();
+    const calls = Array.from({ length: 4 }, () => quick.query({ text: 'select 1' }, []));
+    const outcomes = Promise.allSettled(calls);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await proxy.stop();
+    expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'rejected']);
+  });
+
   it('on the bulk connection is given up as well', async () => {
     await using proxy = await tcpProxy(url);
     await using persist = openPersistPg({ url: proxy.url, schema });
