@@ -92,7 +92,7 @@ export class Batcher<P = any> {
   submit<I, R>(kind: Kind<I, R>, space: Space, key: string, input: I, bytes: number, weight: number, timeout: number): Promise<R> {
     return new Promise<R>((resolve, reject) => {
       this.check(bytes);
-      const call: Call<I, R> = { input, resolve, reject, deadline: performance.now() + timeout };
+      const call: Call<I, R> = { input, resolve, reject, deadline: deadlineIn(timeout) };
       const last = space.lastOn(key);
       if (last !== undefined && last.state === 'waiting' && last.keys.length === 1 && kind.join !== undefined && kind.join(last, call)) {
         last.bytes += bytes;
@@ -116,7 +116,7 @@ export class Batcher<P = any> {
   ): Promise<R> {
     return new Promise<R>((resolve, reject) => {
       this.check(bytes);
-      const call: Call<I, R> = { input, resolve, reject, deadline: performance.now() + timeout };
+      const call: Call<I, R> = { input, resolve, reject, deadline: deadlineIn(timeout) };
       this.enqueue(new Unit<I, R>(kind, space, keys, call, bytes, weight, timeout));
     });
   }
@@ -124,7 +124,7 @@ export class Batcher<P = any> {
   /** Sends something that has no turn of its own: what belongs to a unit that keeps its turn meanwhile. */
   submitUnordered<I, R>(kind: Kind<I, R>, space: Space, keys: readonly string[], input: I, weight: number, timeout: number): Promise<R> {
     return new Promise<R>((resolve, reject) => {
-      const unit = new Unit<I, R>(kind, space, keys, { input, resolve, reject, deadline: performance.now() + timeout }, 0, weight, timeout);
+      const unit = new Unit<I, R>(kind, space, keys, { input, resolve, reject, deadline: deadlineIn(timeout) }, 0, weight, timeout);
       this.waiting.add(unit);
       this.makeReady(unit);
     });
@@ -410,4 +410,9 @@ function rolesOf({ carries }: Lane<any>): readonly Role[] {
 
 function isUsable({ lane, state }: LaneState<any>): boolean {
   return state === 'opening' || state === 'busy' || (state === 'free' && lane.isOpen?.() !== false);
+}
+
+// Whole milliseconds are kept in the object itself, fractions in one of their own.
+function deadlineIn(timeout: number): number {
+  return Math.ceil(performance.now() + timeout);
 }

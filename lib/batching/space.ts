@@ -38,20 +38,13 @@ export class Space {
   /** Puts the unit at the end of its keys' lines. */
   line(unit: Unit): void {
     const { keys } = unit;
-    const places = new Array<Place>(keys.length);
-    for (let i = 0; i < keys.length; i++) {
-      const key = keys[i] as string;
-      const place = new Place(unit, key);
-      const tail = this.tails.get(key);
-      if (tail !== undefined) {
-        place.ahead = tail;
-        tail.behind = place;
-        unit.blocked++;
-      }
-      this.tails.set(key, place);
-      places[i] = place;
+    unit.lined = true;
+    this.queue(unit);
+    if (keys.length > 1) {
+      const others = new Array<Place>(keys.length - 1);
+      for (let i = 1; i < keys.length; i++) this.queue((others[i - 1] = new Place(unit, keys[i] as string)));
+      unit.others = others;
     }
-    unit.places = places;
     if (unit.kind.role === 'write') {
       const epoch = this.epochs[this.epochs.length - 1] as Epoch;
       epoch.pending++;
@@ -61,18 +54,10 @@ export class Space {
 
   /** Takes the unit out of its lines and hands on those that are unblocked by that. */
   leave(unit: Unit, unblocked: (unit: Unit) => void): void {
-    for (const place of unit.places) {
-      const { ahead, behind } = place;
-      if (ahead !== undefined) ahead.behind = behind;
-      if (behind !== undefined) {
-        behind.ahead = ahead;
-        if (ahead === undefined && --behind.unit.blocked === 0) unblocked(behind.unit);
-      } else if (ahead !== undefined) {
-        this.tails.set(place.key, ahead);
-      } else {
-        this.tails.delete(place.key);
-      }
-    }
+    if (!unit.lined) return;
+    unit.lined = false;
+    this.unqueue(unit, unblocked);
+    if (unit.others !== undefined) for (const place of unit.others) this.unqueue(place, unblocked);
     unit.epoch?.finishOne();
   }
 
@@ -82,5 +67,29 @@ export class Space {
     const before = this.epochs;
     this.epochs = [...before, new Epoch()];
     for (const epoch of before) await epoch.empty();
+  }
+
+  private queue(place: Place): void {
+    const tail = this.tails.get(place.key);
+    if (tail !== undefined) {
+      place.ahead = tail;
+      tail.behind = place;
+      place.unit.blocked++;
+    }
+    this.tails.set(place.key, place);
+  }
+
+  private unqueue(place: Place, unblocked: (unit: Unit) => void): void {
+    const { ahead, behind } = place;
+    if (ahead !== undefined) ahead.behind = behind;
+    if (behind !== undefined) {
+      behind.ahead = ahead;
+      if (ahead === undefined && --behind.unit.blocked === 0) unblocked(behind.unit);
+    } else if (ahead !== undefined) {
+      this.tails.set(place.key, ahead);
+    } else {
+      this.tails.delete(place.key);
+    }
+    place.ahead = place.behind = undefined;
   }
 }

@@ -5,21 +5,29 @@ import type { Epoch, Space } from './space';
 export class Place {
   ahead: Place | undefined = undefined;
   behind: Place | undefined = undefined;
+  readonly unit: Unit;
 
   constructor(
-    readonly unit: Unit,
+    unit: Unit | undefined,
     readonly key: string,
-  ) {}
+  ) {
+    this.unit = unit ?? (this as unknown as Unit);
+  }
 }
 
 export type UnitState = 'waiting' | 'sent' | 'quarantined' | 'done';
 
-/** What gets one row of a statement, or several rows that are never divided: one call, or calls that share it. */
-export class Unit<I = any, R = any> {
+/**
+ * What gets one row of a statement, or several rows that are never divided: one call, or calls that share it. It is its
+ * own place in the line of its first key: a hundred thousand may wait, and each object less is ten megabytes.
+ */
+export class Unit<I = any, R = any> extends Place {
   readonly calls: Call<I, R>[];
   state: UnitState = 'waiting';
-  /** Places in the lines of its keys: one, or one a key. */
-  places: readonly Place[] = [];
+  /** Places in the lines of its further keys. */
+  others: readonly Place[] | undefined = undefined;
+  /** Whether it stands in lines. */
+  lined = false;
   /** Places that are not yet at the head of their line. */
   blocked = 0;
   /** How often it was sent and surely did not happen. */
@@ -51,18 +59,14 @@ export class Unit<I = any, R = any> {
     /** Longest wait, in milliseconds. */
     readonly timeout: number,
   ) {
+    super(undefined, keys[0] as string);
     this.calls = [call];
-  }
-
-  /** Its key, for units of one key. */
-  get key(): string {
-    return this.keys[0] as string;
   }
 
   /** The unit that holds up one of its lines: the first of them, or itself. */
   headOfLine(): Unit {
-    for (const place of this.places) {
-      let first = place;
+    for (const place of [this, ...(this.others ?? [])]) {
+      let first: Place = place;
       while (first.ahead !== undefined) first = first.ahead;
       if (first.unit !== this) return first.unit;
     }

@@ -78,7 +78,7 @@ export class Connection {
   /** Sends one statement; `timeout` overrides the statement timeout on the client's side. */
   query(statement: Statement, values: unknown[], timeout = this.options.statementTimeout): Promise<Rows> {
     const { client } = this;
-    if (this.sentAt !== 0 && client !== undefined) return this.queryLater(statement, values, timeout);
+    if (client !== undefined && this.sentAt !== 0 && this.watched === client) return this.queryLater(statement, values, timeout);
     if (client === undefined || (!this.held && this.isWorn())) return this.queryAfresh(statement, values, timeout);
     const name = statement.name !== undefined && this.options.prepares() ? statement.name : '';
     if (name !== '' && !this.names.has(name) && this.names.size >= this.options.statementCacheSize) {

@@ -196,6 +196,9 @@ describe('who is not let in', () => {
 
   it('because all connections are taken, waits for one', async () => {
     const limited = `limited_${randomBytes(3).toString('hex')}`;
+    const maker = openPersistPg({ url, schema });
+    await maker.ready();
+    await maker.close();
     await query(`create role ${limited} login connection limit 2`);
     await query(`grant usage on schema ${schema} to ${limited}`);
     await query(`grant select, insert, update, delete on all tables in schema ${schema} to ${limited}`);
