@@ -105,8 +105,8 @@ export class PgPersistPg extends PersistPg {
     this.closing ??= (async () => {
       // A step of the sweeper that gets no answer ends with its connection.
       const stopped = this.batcher.beside(() => this.sweeper.stop());
-      await this.batcher.close(this.options.shutdownTimeout);
       this.table.indexes.close();
+      await this.batcher.close(this.options.shutdownTimeout);
       await this.database.close();
       await stopped;
     })();

@@ -34,6 +34,8 @@ interface LaneState<P> {
   state: 'free' | 'busy' | 'opening' | 'resting';
   /** Whether what it carries now is heavy. */
   heavy: boolean;
+  /** When it was given that. */
+  busySince: number;
   /** Times in a row that it could not be opened. */
   failures: number;
 }
@@ -41,6 +43,8 @@ interface LaneState<P> {
 type Role = Kind['role'];
 
 const longestRest = 500;
+/** Milliseconds after which other lanes help with the reads. */
+const longestRead = 20;
 
 /**
  * Merges calls into statements. A call goes to the line of its key; the unit at the head of its line is ready; the
@@ -64,7 +68,7 @@ export class Batcher<P = any> {
   private wakeIdle: (() => void) | undefined;
 
   constructor(private readonly options: BatcherOptions<P>) {
-    this.lanes = options.lanes.map((lane) => ({ lane, state: 'free', heavy: false, failures: 0 }));
+    this.lanes = options.lanes.map((lane) => ({ lane, state: 'free', heavy: false, busySince: 0, failures: 0 }));
     this.instrumentation = options.instrumentation ?? noInstrumentation;
     this.ready = new ReadyUnits(options);
     this.waiting = new Waiting(options, (unit, now) => this.expire(unit, now));
@@ -249,7 +253,16 @@ export class Batcher<P = any> {
 
   private takeFor({ carries }: Lane<P>): Unit[] | undefined {
     if (carries === 'read') return this.ready.take('read');
-    return this.ready.take('write') ?? this.ready.help(this.lanes.some(({ heavy }) => heavy));
+    return this.ready.take('write') ?? this.ready.help(this.readsAreHeldUp());
+  }
+
+  /** Whether the lane kept for reads cannot be used, or has a lot to carry, or gets no answer. */
+  private readsAreHeldUp(): boolean {
+    return !this.lanes.some(({ lane, state, heavy, busySince }) => {
+      if (lane.carries !== 'read') return false;
+      if (state === 'busy') return !heavy && performance.now() - busySince < longestRead;
+      return state === 'free' && lane.isOpen?.() !== false;
+    });
   }
 
   private gauge(): void {
@@ -261,6 +274,7 @@ export class Batcher<P = any> {
 
   private launch(each: LaneState<P>, units: Unit[]): void {
     each.state = 'busy';
+    each.busySince = performance.now();
     each.heavy = units[0]?.kind.heavy === true;
     for (const unit of units) this.sending(unit);
     void this.attempt.run(units, each.lane.port).then(() => {

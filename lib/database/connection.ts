@@ -30,7 +30,10 @@ const farewell = 500;
 // A durable write never relies on the server's default; `remote_apply` is stronger than `on` and stays.
 const durableCommit = `set_config('synchronous_commit', case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end, false)`;
 
-type PgInternals = PoolClient & { processID: number | null; connection: { stream: { destroy(): void }; parsedStatements: Record<string, string> } };
+type PgInternals = PoolClient & {
+  processID: number | null;
+  connection: { stream: { destroy(): void }; parsedStatements: Record<string, string> };
+};
 
 /** One connection, opened when first used and again after a failure; carries one statement at a time. */
 export class Connection {

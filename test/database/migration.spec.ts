@@ -25,7 +25,10 @@ afterAll(async () => {
 type Migration = ReturnType<typeof createPersistPgMigration>;
 
 const versions: [string, (migrations: Migration[], table: string) => DataSource][] = [
-  ['1.x', (migrations, migrationsTableName) => new DataSource({ type: 'postgres', url, migrations: migrations as never, migrationsTableName })],
+  [
+    '1.x',
+    (migrations, migrationsTableName) => new DataSource({ type: 'postgres', url, migrations: migrations as never, migrationsTableName }),
+  ],
   [
     '0.3',
     (migrations, migrationsTableName) =>
@@ -82,7 +85,10 @@ describe.each(versions)('the migration, run by TypeORM %s,', (_, dataSourceOf) =
     ];
     const dataSource = await dataSourceOf(migrations, table).initialize();
     try {
-      expect((await dataSource.runMigrations({ transaction: 'each' })).map(({ name }) => name.slice(0, -13))).toEqual(['PersistPgFirst', 'PersistPgSecond']);
+      expect((await dataSource.runMigrations({ transaction: 'each' })).map(({ name }) => name.slice(0, -13))).toEqual([
+        'PersistPgFirst',
+        'PersistPgSecond',
+      ]);
       const kinds = (schema: string) =>
         query(
           `select relname as name, relkind as kind, relpersistence as persistence from pg_class where relnamespace = (select oid from pg_namespace where nspname = $1) and relkind in ('r', 'p') and relname like 'kv%' order by relname`,

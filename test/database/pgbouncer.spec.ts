@@ -4,7 +4,7 @@ import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { PgPersistPg } from '../../lib/persist-pg';
 import { describeKv } from '../kv/kv-behaviour';
-import { eventually, ownPostgres, testDatabase } from '../support/database';
+import { ownPostgres, testDatabase } from '../support/database';
 import { Journal, openPersistPg } from '../support/instance';
 import { Load } from '../support/load';
 import { hasPgBouncer, PgBouncer } from '../support/pgbouncer';
@@ -14,7 +14,15 @@ const database = testDatabase();
 const { url, schema, query } = database;
 const installed = hasPgBouncer();
 
-const settingNames = ['lock_timeout', 'statement_timeout', 'synchronous_commit', 'default_transaction_isolation', 'jit', 'bytea_output', 'extra_float_digits'];
+const settingNames = [
+  'lock_timeout',
+  'statement_timeout',
+  'synchronous_commit',
+  'default_transaction_isolation',
+  'jit',
+  'bytea_output',
+  'extra_float_digits',
+];
 
 async function settingsThrough(client: Client): Promise<Record<string, string>> {
   const columns = settingNames.map((name) => `current_setting('${name}') as ${name}`);
@@ -97,7 +105,9 @@ describe.runIf(installed)('behind a PgBouncer in transaction mode', () => {
       await using persist = openPersistPg({ url: own.url, schema });
       await useKv(persist);
       await persist.kv.ns('locked').set('k', 1);
-      const [kept] = await persist.database.bulk((connection) => connection.query({ text: 'select count(*) from pg_prepared_statements' }, []));
+      const [kept] = await persist.database.bulk((connection) =>
+        connection.query({ text: 'select count(*) from pg_prepared_statements' }, []),
+      );
       expect(kept).toEqual(['0']);
     }
     expect(await settingsOfAll(own.url)).toEqual(before);
@@ -120,7 +130,9 @@ describe.runIf(installed)('behind a PgBouncer in transaction mode', () => {
     const other = await holding(database, 'updated', 'held');
     const inserting = await holding(database, 'inserted', 'held new');
     const locked = { code: 'KEY_LOCKED', outcomeUnknown: false };
-    const waiting = [kv.set('held', 1), kv.incr('held new'), kv.delete('held', 'free 0')].map((call) => call.catch((error: unknown) => error));
+    const waiting = [kv.set('held', 1), kv.incr('held new'), kv.delete('held', 'free 0')].map((call) =>
+      call.catch((error: unknown) => error),
+    );
     for (let round = 1; round <= 5; round++) {
       const started = performance.now();
       await Promise.all(Array.from({ length: 49 }, (_, i) => kv.set(`free ${i + 1}`, round)));
@@ -155,7 +167,13 @@ describe.runIf(installed)('behind a PgBouncer in transaction mode', () => {
         const { kv } = persist;
         await kv.set('a', 1);
         await Promise.all(Array.from({ length: 10 }, (_, i) => kv.incr(`n${i}`)));
-        await Promise.all([kv.setnx('b', 1), kv.incrFloat('f', 0.5), kv.getAndSet('a', 2), kv.expire('a', '1h'), kv.mset({ x: 1, y: 2, z: 3 })]);
+        await Promise.all([
+          kv.setnx('b', 1),
+          kv.incrFloat('f', 0.5),
+          kv.getAndSet('a', 2),
+          kv.expire('a', '1h'),
+          kv.mset({ x: 1, y: 2, z: 3 }),
+        ]);
         await kv.mset(Array.from({ length: 200 }, (_, i) => [`m${i}`, i] as const));
         const seen = await query(`select distinct how from ${own}.seen`);
         expect(seen).toEqual([{ how: expected }]);
@@ -202,9 +220,9 @@ describe.runIf(installed)('behind a PgBouncer in transaction mode', () => {
     const load = new Load(persist.kv);
     await load.nextSuccess();
     load.start();
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await load.goesOn();
     await server.restart();
-    await eventually(() => load.nextSuccess().then(() => true), { deadline: 10_000 });
+    await load.nextSuccess();
     await load.stop();
     await load.verify();
     await persist.close();

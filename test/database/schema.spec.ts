@@ -183,7 +183,13 @@ describe('the schema', () => {
   it('is waited for by all calls that come before it is there, in their order', async () => {
     const schema = fresh('early');
     await using persist = openPersistPg({ url, schema });
-    const results = await Promise.all([persist.kv.set('k', 1), persist.kv.incr('k'), persist.kv.get('k'), persist.kv.count(), persist.kv.delete('k')]);
+    const results = await Promise.all([
+      persist.kv.set('k', 1),
+      persist.kv.incr('k'),
+      persist.kv.get('k'),
+      persist.kv.count(),
+      persist.kv.delete('k'),
+    ]);
     expect(results).toEqual([true, 2, 2, 1, 1]);
   });
 });
@@ -214,7 +220,9 @@ describe('the tables', () => {
       { name: 'meta', kind: 'r', persistence: 'p' },
     ]);
     for (const part of [0, 1, 2]) expect(await query(`select from ${schema}.kv_${part} limit 1`)).toHaveLength(1);
-    expect(await Promise.all(Array.from({ length: 100 }, (_, i) => persist.kv.incr(`k${i}`)))).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
+    expect(await Promise.all(Array.from({ length: 100 }, (_, i) => persist.kv.incr(`k${i}`)))).toEqual(
+      Array.from({ length: 100 }, (_, i) => i + 1),
+    );
     expect(await persist.kv.mget(['k0', 'k150', 'k299', 'none'])).toEqual([1, 150, 299, undefined]);
     expect(await persist.kv.count()).toBe(300);
     expect((await persist.kv.stats()).keys).toBe(300);
@@ -236,7 +244,8 @@ it('a process that dies while it makes the schema leaves nothing that the next o
       await inside({ text: 'select pg_advisory_xact_lock(hashtextextended($1, 7366))' }, [schema]);
       const child = run(script);
       await eventually(
-        async () => (await query(`select from pg_stat_activity where application_name = $1 and wait_event = 'advisory'`, [schema])).length > 0,
+        async () =>
+          (await query(`select from pg_stat_activity where application_name = $1 and wait_event = 'advisory'`, [schema])).length > 0,
       );
       child.process.kill('SIGKILL');
       await child.ended;

@@ -32,7 +32,8 @@ beforeAll(async () => {
     extra_float_digits: '-3',
     jit: 'on',
   };
-  for (const [name, value] of Object.entries(defaults)) await query(`alter role ${role} set ${name} = ${value.includes(',') ? value : `'${value}'`}`);
+  for (const [name, value] of Object.entries(defaults))
+    await query(`alter role ${role} set ${name} = ${value.includes(',') ? value : `'${value}'`}`);
 });
 
 afterAll(async () => {
@@ -42,7 +43,14 @@ afterAll(async () => {
 
 afterEach(() => vi.unstubAllEnvs());
 
-const names = ['lock_timeout', 'statement_timeout', 'application_name', 'synchronous_commit', 'default_transaction_isolation', 'transaction_isolation'];
+const names = [
+  'lock_timeout',
+  'statement_timeout',
+  'application_name',
+  'synchronous_commit',
+  'default_transaction_isolation',
+  'transaction_isolation',
+];
 
 async function settingsOf(port: Port): Promise<Record<string, string | null>> {
   const [row] = await port.query({ text: `select ${names.map((name) => `current_setting('${name}')`).join(', ')}` }, []);
@@ -96,10 +104,16 @@ describe("the sessions of the library's own connections", () => {
       const show = `select ${names.map((name) => `current_setting('${name}') as ${name}`).join(', ')}`;
       const theirs = await Promise.all([1, 2, 3].map(() => dataSource.query<Record<string, string>[]>(`${show}, pg_sleep(0.05)`)));
       for (const [row] of theirs) {
-        expect(row).toMatchObject({ statement_timeout: '7s', application_name: 'theirs', synchronous_commit: 'off', default_transaction_isolation: 'serializable' });
+        expect(row).toMatchObject({
+          statement_timeout: '7s',
+          application_name: 'theirs',
+          synchronous_commit: 'off',
+          default_transaction_isolation: 'serializable',
+        });
         expect(['7s', '3s']).toContain(row!['lock_timeout']);
       }
-      for (const lane of persist.database.lanes.hot) expect(await settingsOf(lane)).toMatchObject({ lock_timeout: '20ms', synchronous_commit: 'on' });
+      for (const lane of persist.database.lanes.hot)
+        expect(await settingsOf(lane)).toMatchObject({ lock_timeout: '20ms', synchronous_commit: 'on' });
     } finally {
       await dataSource.destroy();
     }
@@ -149,7 +163,9 @@ describe('durability', () => {
     try {
       await persist.ready();
       // The check is evaluated as each row is written: it remembers how that transaction is to be committed.
-      await query(`create function ${own}.seen() returns boolean language sql volatile as $$ select set_config('test.commit', current_setting('synchronous_commit'), false) is not null $$`);
+      await query(
+        `create function ${own}.seen() returns boolean language sql volatile as $$ select set_config('test.commit', current_setting('synchronous_commit'), false) is not null $$`,
+      );
       await query(`alter table ${own}.kv add constraint seen check (${own}.seen())`);
       const { kv } = persist;
       const seen = new Set<string>();
@@ -175,8 +191,13 @@ describe('durability', () => {
         await persist.database.bulk((bulk) => bulk.query({ text: `select set_config('test.commit', '', false)` }, []));
         await write();
         const found: string[] = [];
-        for (const lane of connections) found.push(...(await lane.query({ text: `select current_setting('test.commit', true)` }, [])).flat().map(String));
-        found.push(...(await persist.database.bulk((bulk) => bulk.query({ text: `select current_setting('test.commit', true)` }, []))).flat().map(String));
+        for (const lane of connections)
+          found.push(...(await lane.query({ text: `select current_setting('test.commit', true)` }, [])).flat().map(String));
+        found.push(
+          ...(await persist.database.bulk((bulk) => bulk.query({ text: `select current_setting('test.commit', true)` }, [])))
+            .flat()
+            .map(String),
+        );
         const marks = found.filter((mark) => mark !== '' && mark !== 'null');
         expect(marks.length, String(write)).toBeGreaterThan(0);
         for (const mark of marks) seen.add(mark);
@@ -234,7 +255,15 @@ describe('environment names', () => {
   const meant = {
     environmentUrl: { url: 'postgres://elsewhere/kv' },
     lanes: 4,
-    tuning: { lockTimeout: 70, statementTimeout: 900, maxRetries: 4, retryBase: 25, statementCacheSize: 32, maxQueries: 1_000, maxIdle: 60_000 },
+    tuning: {
+      lockTimeout: 70,
+      statementTimeout: 900,
+      maxRetries: 4,
+      retryBase: 25,
+      statementCacheSize: 32,
+      maxQueries: 1_000,
+      maxIdle: 60_000,
+    },
     kv: { durability: 'async', mgetTimeout: 300, msetTimeout: 60_000, partitions: 5 },
     sweeper: { interval: 1_000, batchSize: 50 },
   };
@@ -259,7 +288,15 @@ describe('environment names', () => {
     expect(resolveOptions({}, {})).toMatchObject({
       environmentUrl: undefined,
       lanes: 3,
-      tuning: { lockTimeout: 200, statementTimeout: 5_000, maxRetries: undefined, retryBase: 10, statementCacheSize: 256, maxQueries: 50_000, maxIdle: 300_000 },
+      tuning: {
+        lockTimeout: 200,
+        statementTimeout: 5_000,
+        maxRetries: undefined,
+        retryBase: 10,
+        statementCacheSize: 256,
+        maxQueries: 50_000,
+        maxIdle: 300_000,
+      },
       kv: { durability: 'durable', mgetTimeout: 5_000, msetTimeout: 30_000, partitions: 0 },
       sweeper: { interval: 30_000, batchSize: 1_000 },
     });
@@ -276,7 +313,9 @@ describe('environment names', () => {
 
   it.each(Object.keys(environment).filter((name) => !/URL|SYNC_COMMIT/.test(name)))('%s must be a whole number', (name) => {
     for (const value of ['ten', '-1', '1.5', '1e3', ' 7', '5s']) {
-      expect(() => resolveOptions({}, { [name]: value }), value).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', argument: name }));
+      expect(() => resolveOptions({}, { [name]: value }), value).toThrow(
+        expect.objectContaining({ code: 'INVALID_ARGUMENT', argument: name }),
+      );
     }
   });
 

@@ -46,7 +46,9 @@ async function usedBy(given: Given): Promise<{ role: string; log: string }> {
   const journal = new Journal();
   await using persist = openPersistPg({ schema, applicationName, ...given }, journal);
   await persist.kv.set('k', 1);
-  const rows = await query<{ usename: string }>('select distinct usename from pg_stat_activity where application_name = $1', [applicationName]);
+  const rows = await query<{ usename: string }>('select distinct usename from pg_stat_activity where application_name = $1', [
+    applicationName,
+  ]);
   expect(rows).toHaveLength(1);
   return { role: rows[0]!.usename.replace(`_${suffix}`, ''), log: journal.logs.join('\n') };
 }

@@ -90,7 +90,12 @@ describe('prepared statements', () => {
       await persist.kv.set('k', 7);
       const before = await persist.kv.getEntry('k');
       await query(`alter table ${own}.kv alter column counter type numeric, alter column version type numeric`);
-      const results = await Promise.all([persist.kv.get('k'), persist.kv.getEntry('k'), persist.kv.incr('k'), persist.kv.set('k', 1, { ifVersion: before!.version })]);
+      const results = await Promise.all([
+        persist.kv.get('k'),
+        persist.kv.getEntry('k'),
+        persist.kv.incr('k'),
+        persist.kv.set('k', 1, { ifVersion: before!.version }),
+      ]);
       expect(results).toMatchObject([7, { value: 7 }, 8, false]);
       await useEverything(persist);
     } finally {
@@ -136,7 +141,7 @@ describe('a lane is replaced', () => {
   });
 
   it('never in the middle of a transaction of its own', async () => {
-    await using persist = openPersistPg({ url, schema, tuning: { maxQueries: 5 } });
+    await using persist = openPersistPg({ url, schema, applicationName: schema, tuning: { maxQueries: 5 } });
     const kv = persist.kv.ns('large');
     // Each is a transaction of five statements and more on the bulk connection.
     for (let round = 0; round < 3; round++) {
@@ -144,7 +149,10 @@ describe('a lane is replaced', () => {
       expect(await kv.mset(entries)).toBe(12_500);
       expect(await kv.get('k12499')).toBe(round);
     }
-    const [open] = await query<{ count: string }>(`select count(*) from pg_stat_activity where application_name = 'persistpg' and state like 'idle in transaction%'`);
+    const [open] = await query<{ count: string }>(
+      `select count(*) from pg_stat_activity where application_name = $1 and state like 'idle in transaction%'`,
+      [schema],
+    );
     expect(open!.count).toBe('0');
   });
 

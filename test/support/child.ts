@@ -29,7 +29,16 @@ export function childProcesses(): (script: string, environment?: NodeJS.ProcessE
     mkdirSync(join(checkout, '.build'), { recursive: true });
     folder = mkdtempSync(join(checkout, '.build/compiled-'));
     const tsc = join(checkout, 'node_modules/typescript/bin/tsc');
-    execFileSync(process.execPath, [tsc, '-p', join(checkout, 'lib/tsconfig.json'), '--outDir', folder, '--declaration', 'false', '--noCheck']);
+    execFileSync(process.execPath, [
+      tsc,
+      '-p',
+      join(checkout, 'lib/tsconfig.json'),
+      '--outDir',
+      folder,
+      '--declaration',
+      'false',
+      '--noCheck',
+    ]);
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

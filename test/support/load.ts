@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import type { Kv } from '../../lib/kv/kv';
 import type { PersistPgError } from '../../lib/persist-pg.errors';
+import { eventually } from './database';
 
 interface Written {
   readonly key: string;
@@ -32,7 +33,12 @@ export class Load {
     private readonly prefix = '',
   ) {
     this.written = Array.from({ length: size.writers }, (_, i) => ({ key: `${prefix}writer ${i}`, acknowledged: 0, unknown: [] }));
-    this.counted = Array.from({ length: size.counters }, (_, i) => ({ key: `${prefix}counter ${i}`, acknowledged: 0, unknown: 0, seen: [] }));
+    this.counted = Array.from({ length: size.counters }, (_, i) => ({
+      key: `${prefix}counter ${i}`,
+      acknowledged: 0,
+      unknown: 0,
+      seen: [],
+    }));
   }
 
   start(): void {
@@ -50,9 +56,15 @@ export class Load {
     await Promise.all(this.callers);
   }
 
-  /** Resolves at the next success of a call that began after this one. */
-  async nextSuccess(): Promise<void> {
-    await this.kv.set(`${this.prefix}probe`, 1);
+  /** Resolves when a call succeeds that is made now or, if it fails, soon after. */
+  async nextSuccess(deadline = 10_000): Promise<void> {
+    await eventually(() => this.kv.set(`${this.prefix}probe`, 1), { deadline });
+  }
+
+  /** Resolves when so many more calls have succeeded. */
+  async goesOn(calls = 200): Promise<void> {
+    const goal = this.succeeded + calls;
+    await eventually(() => this.succeeded >= goal, { deadline: 10_000 });
   }
 
   /** Errors that do not say that the outcome is unknown, and reads that failed. */
@@ -83,7 +95,7 @@ export class Load {
         this.succeeded++;
       } catch (error) {
         if ((error as PersistPgError).outcomeUnknown) each.unknown.push(n);
-        this.failed(error);
+        await this.failed(error);
       }
     }
   }
@@ -96,7 +108,7 @@ export class Load {
         this.succeeded++;
       } catch (error) {
         if ((error as PersistPgError).outcomeUnknown) each.unknown++;
-        this.failed(error);
+        await this.failed(error);
       }
     }
   }
@@ -110,12 +122,15 @@ export class Load {
         if (value < least && !each.unknown.includes(value)) throw new Error(`${each.key} went back from ${least} to ${value}`);
         this.succeeded++;
       } catch (error) {
-        this.failed(error);
+        await this.failed(error);
       }
     }
   }
 
-  private failed(error: unknown): void {
+  // What is refused at once must not keep everything else in the process from happening; and when the test is over, so is this.
+  private async failed(error: unknown): Promise<void> {
     this.errors.push(error as PersistPgError);
+    if ((error as PersistPgError).code === 'CLOSED') this.running = false;
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }

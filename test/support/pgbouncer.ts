@@ -7,7 +7,9 @@ import { Client } from 'pg';
 import { serverUser } from '../../lib/testing/postgres-binaries';
 import { eventually } from './database';
 
-const program = ['pgbouncer', '/usr/sbin/pgbouncer', '/usr/local/bin/pgbouncer'].find((path) => spawnSync(path, ['--version']).status === 0);
+const program = ['pgbouncer', '/usr/sbin/pgbouncer', '/usr/local/bin/pgbouncer'].find(
+  (path) => spawnSync(path, ['--version']).status === 0,
+);
 
 /** Whether a PgBouncer is installed; says so if not. */
 export function hasPgBouncer(): boolean {
@@ -29,11 +31,25 @@ export class PgBouncer implements AsyncDisposable {
     const folder = mkdtempSync(join(tmpdir(), 'pgbouncer-'));
     chmodSync(folder, 0o755);
     const listen = await freePort();
-    const parts = { host: hostname, port: port || 5432, dbname: pathname.slice(1), user: decodeURIComponent(username), password: decodeURIComponent(password) };
+    const parts = {
+      host: hostname,
+      port: port || 5432,
+      dbname: pathname.slice(1),
+      user: decodeURIComponent(username),
+      password: decodeURIComponent(password),
+    };
     const connection = Object.entries(parts)
       .filter(([, value]) => value !== '')
       .map(([name, value]) => `${name}='${String(value).replaceAll("'", "''")}'`);
-    const all = { listen_addr: '127.0.0.1', listen_port: listen, unix_socket_dir: '', auth_type: 'any', pool_mode: 'transaction', max_client_conn: 500, ...settings };
+    const all = {
+      listen_addr: '127.0.0.1',
+      listen_port: listen,
+      unix_socket_dir: '',
+      auth_type: 'any',
+      pool_mode: 'transaction',
+      max_client_conn: 500,
+      ...settings,
+    };
     const lines = Object.entries(all).map(([name, value]) => `${name} = ${value}`);
     writeFileSync(join(folder, 'pgbouncer.ini'), `[databases]\npooled = ${connection.join(' ')}\n[pgbouncer]\n${lines.join('\n')}\n`);
     const child = spawn(program!, [join(folder, 'pgbouncer.ini')], { ...serverUser, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] });

@@ -78,7 +78,7 @@ describe.each(['1.x', '0.3'] as const)("with the app's entities, over TypeORM %s
     expect(await ordersIn(database)).toEqual(['b']);
   });
 
-  it("withManager joins a transaction that the app has opened, on an instance with a database of its own", async () => {
+  it('withManager joins a transaction that the app has opened, on an instance with a database of its own', async () => {
     const dataSource = await dataSources[version](database);
     await using persist = openPersistPg({ url, schema });
     await dataSource.transaction(async (manager) => {

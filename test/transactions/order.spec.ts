@@ -228,7 +228,12 @@ it('with a bare withManager the caller is not known: a lane write on its key end
   await dataSource.transaction(async (manager) => {
     await persist.kv.withManager(manager).set('k', 1);
     const waited = await elapsed(
-      expect(persist.kv.set('k', 2)).rejects.toMatchObject({ code: 'KEY_LOCKED', key: 'k', byOwnTransaction: false, outcomeUnknown: false }),
+      expect(persist.kv.set('k', 2)).rejects.toMatchObject({
+        code: 'KEY_LOCKED',
+        key: 'k',
+        byOwnTransaction: false,
+        outcomeUnknown: false,
+      }),
     );
     expect(waited).toBeGreaterThan(450);
     expect(waited).toBeLessThan(1_500);

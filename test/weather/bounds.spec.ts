@@ -17,7 +17,9 @@ async function stuck(options: Partial<Parameters<typeof openPersistPg>[0]> = {})
   const persist = openPersistPg({ url: proxy.url, schema, ...options });
   for (const lane of persist.database.lanes.hot) await lane.open();
   proxy.pause();
-  const sent = [persist.kv.get('sent'), persist.kv.set('sent too', 1), persist.kv.incr('sent as well')].map((call) => call.catch((error: unknown) => error));
+  const sent = [persist.kv.get('sent'), persist.kv.set('sent too', 1), persist.kv.incr('sent as well')].map((call) =>
+    call.catch((error: unknown) => error),
+  );
   await ms(5);
   const { busyLanes } = persist.batcher.status();
   expect(busyLanes).toBe(3);
@@ -45,7 +47,9 @@ describe('while every lane is stuck', () => {
     proxy.resume();
     const settled = await outcomes;
     expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(50);
-    expect(settled.slice(50)).toEqual(Array.from({ length: 30 }, () => ({ status: 'rejected', reason: expect.objectContaining({ code: 'QUEUE_FULL' }) })));
+    expect(settled.slice(50)).toEqual(
+      Array.from({ length: 30 }, () => ({ status: 'rejected', reason: expect.objectContaining({ code: 'QUEUE_FULL' }) })),
+    );
     await Promise.all(sent);
     expect(persist.batcher.status()).toMatchObject({ queued: 0, queuedBytes: 0 });
     expect(await persist.kv.get('queued 49')).toBe(1);
@@ -57,7 +61,10 @@ describe('while every lane is stuck', () => {
     const { persist, proxy, sent } = app;
     const value = 'x'.repeat(90_000);
     const outcomes = Promise.allSettled(Array.from({ length: 20 }, (_, i) => persist.kv.set(`large ${i}`, value)));
-    await expect(persist.kv.set('large too', value)).rejects.toMatchObject({ code: 'QUEUE_FULL', message: expect.stringContaining('maxQueuedBytes') });
+    await expect(persist.kv.set('large too', value)).rejects.toMatchObject({
+      code: 'QUEUE_FULL',
+      message: expect.stringContaining('maxQueuedBytes'),
+    });
     const small = persist.kv.set('small', 1);
     proxy.resume();
     const settled = await outcomes;
@@ -77,7 +84,13 @@ describe('while every lane is stuck', () => {
     await using app = await stuck({ timeout: 300 });
     const { persist, proxy, sent } = app;
     const started = performance.now();
-    const calls = [persist.kv.set('late', 1), persist.kv.incr('late number'), persist.kv.get('late'), persist.kv.mset({ 'late a': 1, 'late b': 2 }), persist.kv.delete('late c')];
+    const calls = [
+      persist.kv.set('late', 1),
+      persist.kv.incr('late number'),
+      persist.kv.get('late'),
+      persist.kv.mset({ 'late a': 1, 'late b': 2 }),
+      persist.kv.delete('late c'),
+    ];
     for (const outcome of await Promise.allSettled(calls)) {
       expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'OPERATION_TIMEOUT', outcomeUnknown: false } });
     }
@@ -148,7 +161,13 @@ it('a table that is locked as a whole is waited for, and then everything goes on
   await persist.kv.mset({ a: 1, b: 2 });
   const other = await someoneElse(database);
   await other.query(`lock table ${schema}.kv in access exclusive mode`);
-  const calls = Promise.all([persist.kv.get('a'), persist.kv.incr('a'), persist.kv.set('b', 3), persist.kv.mget('a', 'b'), persist.kv.count()]);
+  const calls = Promise.all([
+    persist.kv.get('a'),
+    persist.kv.incr('a'),
+    persist.kv.set('b', 3),
+    persist.kv.mget('a', 'b'),
+    persist.kv.count(),
+  ]);
   await ms(300);
   await other.rollback();
   expect(await calls).toEqual([1, 2, true, [2, 3], expect.any(Number)]);
@@ -160,7 +179,10 @@ it('a search of unknown length keeps nobody else waiting', async () => {
   await persist.kv.set('k', 1);
   const sleeping = persist.database.bulk((connection) => connection.query({ text: 'select pg_sleep(1)' }, []));
   const walk = persist.kv.count();
-  await eventually(async () => (await query(`select from pg_stat_activity where application_name = $1 and wait_event = 'PgSleep'`, [applicationName])).length === 1);
+  await eventually(
+    async () =>
+      (await query(`select from pg_stat_activity where application_name = $1 and wait_event = 'PgSleep'`, [applicationName])).length === 1,
+  );
   const other = await holding(database, 'updated', 'k');
   const quarantined = persist.kv.incr('k');
   const started = performance.now();

@@ -58,7 +58,12 @@ describe('close()', () => {
   it('leaves no session', async () => {
     const applicationName = `closing ${randomBytes(4).toString('hex')}`;
     const persist = openPersistPg({ url, schema, applicationName });
-    await Promise.all([persist.kv.set('k', 1), persist.kv.get('k'), persist.kv.count(), ...Array.from({ length: 300 }, (_, i) => persist.kv.incr(`n${i}`))]);
+    await Promise.all([
+      persist.kv.set('k', 1),
+      persist.kv.get('k'),
+      persist.kv.count(),
+      ...Array.from({ length: 300 }, (_, i) => persist.kv.incr(`n${i}`)),
+    ]);
     expect(await sessionsOf(applicationName)).toBeGreaterThan(2);
     await persist.close();
     await eventually(async () => (await sessionsOf(applicationName)) === 0, { deadline: 1_000 });
@@ -84,7 +89,9 @@ describe('close()', () => {
     const applicationName = `running ${randomBytes(4).toString('hex')}`;
     const persist = openPersistPg({ url, schema, applicationName, shutdownTimeout: 200 });
     await persist.kv.set('k', 1);
-    const asleep = persist.database.bulk((connection) => connection.query({ text: 'select pg_sleep(20)' }, [])).catch((error: unknown) => error);
+    const asleep = persist.database
+      .bulk((connection) => connection.query({ text: 'select pg_sleep(20)' }, []))
+      .catch((error: unknown) => error);
     const lane = persist.database.lanes.hot[1]!.query({ text: 'select pg_sleep(20)' }, []).catch((error: unknown) => error);
     await ms(50);
     const started = performance.now();
@@ -107,7 +114,8 @@ describe('close()', () => {
     const took = performance.now() - started;
     expect(took).toBeGreaterThan(250);
     expect(took).toBeLessThan(1_500);
-    for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: expect.stringMatching(/CLOSED|DATABASE/) } });
+    for (const outcome of await outcomes)
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: expect.stringMatching(/CLOSED|DATABASE/) } });
     await other.rollback();
     await using after = openPersistPg({ url, schema });
     await ms(100);
@@ -162,7 +170,8 @@ describe('close()', () => {
     const started = performance.now();
     await persist.close();
     expect(performance.now() - started).toBeLessThan(1_000);
-    for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: expect.stringMatching(/CLOSED|DATABASE/) } });
+    for (const outcome of await outcomes)
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: expect.stringMatching(/CLOSED|DATABASE/) } });
   });
 });
 
@@ -170,7 +179,12 @@ describe('a process of its own', () => {
   const at = JSON.stringify({ url, schema });
 
   it('ends by itself after close(), also with the sweeper on', async () => {
-    const { code, stderr, stdout, ms: took } = await run(`
+    const {
+      code,
+      stderr,
+      stdout,
+      ms: took,
+    } = await run(`
       const persist = createPersistPg({ ...${at} });
       await Promise.all([persist.kv.set('child', 1), persist.kv.get('child'), persist.kv.count(), persist.kv.incr('child n')]);
       await persist.close();

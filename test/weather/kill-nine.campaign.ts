@@ -11,7 +11,9 @@ it(`survives ${rounds} times kill -9`, async () => {
   for (let round = 1; round <= rounds; round++) {
     const { succeeded, unknown, backAfter } = await killNine(server, round);
     unanswered += unknown;
-    process.stdout.write(`round ${round}: ${succeeded} calls succeeded, ${unknown} with unknown outcome, back after ${Math.round(backAfter)} ms\n`);
+    process.stdout.write(
+      `round ${round}: ${succeeded} calls succeeded, ${unknown} with unknown outcome, back after ${Math.round(backAfter)} ms\n`,
+    );
   }
   expect(unanswered).toBeGreaterThan(0);
 });

@@ -20,6 +20,7 @@ export async function killNine(server: PostgresServer, round: number): Promise<{
   const loads = instances.map((persist, i) => new Load(persist.kv, { writers: 50, counters: 5, readers: 5 }, `round ${round} of ${i} `));
   await Promise.all(loads.map((load) => load.nextSuccess()));
   for (const load of loads) load.start();
+  await Promise.all(loads.map((load) => load.goesOn()));
   await new Promise((resolve) => setTimeout(resolve, 150 + Math.random() * 200));
   killBackends(server);
   await server.kill();
@@ -27,7 +28,7 @@ export async function killNine(server: PostgresServer, round: number): Promise<{
   const ready = performance.now();
   await Promise.all(loads.map((load) => load.nextSuccess()));
   const backAfter = performance.now() - ready;
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await Promise.all(loads.map((load) => load.goesOn()));
   await Promise.all(loads.map((load) => load.stop()));
   await Promise.all(instances.map((persist) => persist.close()));
 

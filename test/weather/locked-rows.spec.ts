@@ -10,7 +10,7 @@ const { url, schema, query } = database;
 let persist: PgPersistPg;
 
 beforeEach(async () => {
-  persist = openPersistPg({ url, schema });
+  persist = openPersistPg({ url, schema, applicationName: schema });
   await persist.kv.clear({ nested: true });
 });
 
@@ -182,7 +182,9 @@ describe('an item that PostgreSQL refuses', () => {
     try {
       const refused = { code: 'DATABASE', sqlState: '23514', outcomeUnknown: false };
       for (const bad of [[0], [37], [0, 1, 62, 63], [5, 20, 40]]) {
-        const outcomes = await Promise.allSettled(Array.from({ length: 64 }, (_, i) => kv.set(bad.includes(i) ? `bad ${i}` : `good ${i}`, i)));
+        const outcomes = await Promise.allSettled(
+          Array.from({ length: 64 }, (_, i) => kv.set(bad.includes(i) ? `bad ${i}` : `good ${i}`, i)),
+        );
         for (const [i, outcome] of outcomes.entries()) {
           if (bad.includes(i)) expect(outcome).toMatchObject({ status: 'rejected', reason: refused });
           else expect(outcome).toEqual({ status: 'fulfilled', value: true });
@@ -197,7 +199,15 @@ describe('an item that PostgreSQL refuses', () => {
         kv.setnx('good nx', 1),
         kv.mset(Array.from({ length: 300 }, (_, i) => [i === 200 ? 'bad m' : `good m${i}`, i] as const)),
       ]);
-      expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled', 'rejected']);
+      expect(outcomes.map(({ status }) => status)).toEqual([
+        'rejected',
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+        'rejected',
+      ]);
       expect(await kv.mget('good a', 'good b', 'good c', 'good m0', 'bad 0')).toEqual([undefined, 1, 1, undefined, undefined]);
       // What comes after a refused call on its key is not refused with it.
       const next = await Promise.allSettled([kv.set('bad then', 1), kv.incr('bad then', -1)]);
@@ -218,7 +228,10 @@ it('a deadlock with another application is tried again', async () => {
     const other = await holding(database, 'updated', 'b');
     await other.query(`set local deadlock_timeout = '2s'`);
     const writing = kv.mset([['a', round + 1], ...many, ['b', round + 1]]);
-    await eventually(async () => (await query(`select from pg_stat_activity where application_name = 'persistpg' and wait_event_type = 'Lock'`)).length > 0);
+    await eventually(
+      async () =>
+        (await query(`select from pg_stat_activity where application_name = $1 and wait_event_type = 'Lock'`, [schema])).length > 0,
+    );
     const theirs = other.query(`update kv set updated_at = updated_at where key = 'a'`).then(
       () => 'done',
       (error: { code?: string }) => error.code,
