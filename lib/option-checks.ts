@@ -1,7 +1,6 @@
 import { durationMs, type Duration } from './duration';
 import type { Instrumentation } from './instrumentation';
 import { InvalidArgumentError } from './persist-pg.errors';
-import type { Durability } from './persist-pg.options';
 
 /** Values of environment names, read only where an option is not given. */
 export class Environment {
@@ -29,7 +28,7 @@ export class Environment {
   }
 
   /** `synchronous_commit`, in PostgreSQL's words. */
-  durability(name: string): Durability | undefined {
+  durability(name: string): 'async' | 'durable' | undefined {
     const value = this.text(name);
     if (value === undefined) return undefined;
     return oneOf(name, value, ['on', 'off', 'local', 'remote_write', 'remote_apply']) === 'off' ? 'async' : 'durable';

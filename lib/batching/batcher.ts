@@ -2,49 +2,20 @@ import { AsyncResource } from 'node:async_hooks';
 import { ClosedError, KeyLockedError, OperationTimeoutError } from '../persist-pg.errors';
 import { noInstrumentation, type Instrumentation } from '../instrumentation';
 import { Attempt, type AttemptOptions } from './attempt';
-import type { Call, Kind, Verdict } from './kind';
+import type { Call, Kind } from './kind';
+import { LaneGroup, type LaneOptions } from './lane-group';
 import { Quarantine, type RetryPort } from './quarantine';
 import { ReadyUnits, type BatchLimits } from './ready-units';
 import type { Space } from './space';
 import { Unit } from './unit';
 import { Waiting, type WaitingLimits } from './waiting';
 
-/** A way to the database that carries one statement at a time. */
-export interface Lane<P> {
-  /** `read`: only reads; `any`: writes first, and reads while there are none and many wait. */
-  readonly carries: 'read' | 'any';
-  readonly port: P;
-  /** Whether it can carry a statement at once; always, if not given. */
-  isOpen?(): boolean;
-  /** Makes it so. Nothing is given to a lane before, so that calls do not wait for it longer than they may. */
-  open?(): Promise<void>;
-}
-
 /** Bounds and ways of a batcher. */
-export interface BatcherOptions<P> extends WaitingLimits, BatchLimits, AttemptOptions {
-  readonly lanes: readonly Lane<P>[];
+export interface BatcherOptions<P> extends WaitingLimits, BatchLimits, AttemptOptions, LaneOptions<P> {
   /** Where locked keys are tried again. */
   readonly retry: RetryPort<P>;
-  readonly verdictOf: (error: unknown) => Verdict;
   readonly instrumentation?: Instrumentation;
 }
-
-interface LaneState<P> {
-  readonly lane: Lane<P>;
-  state: 'free' | 'busy' | 'opening' | 'resting';
-  /** Whether what it carries now is heavy. */
-  heavy: boolean;
-  /** When it was given that. */
-  busySince: number;
-  /** Times in a row that it could not be opened. */
-  failures: number;
-}
-
-type Role = Kind['role'];
-
-const longestRest = 500;
-/** Milliseconds after which other lanes help with the reads. */
-const longestRead = 20;
 
 /**
  * Merges calls into statements. A call goes to the line of its key; the unit at the head of its line is ready; the
@@ -52,7 +23,7 @@ const longestRead = 20;
  * what happens while the lanes are busy.
  */
 export class Batcher<P = any> {
-  private readonly lanes: readonly LaneState<P>[];
+  private readonly lanes: LaneGroup<P>;
   private readonly waiting: Waiting;
   private readonly quarantine: Quarantine<P>;
   private readonly attempt: Attempt<P>;
@@ -67,8 +38,7 @@ export class Batcher<P = any> {
   private ended = false;
   private wakeIdle: (() => void) | undefined;
 
-  constructor(private readonly options: BatcherOptions<P>) {
-    this.lanes = options.lanes.map((lane) => ({ lane, state: 'free', heavy: false, busySince: 0, failures: 0 }));
+  constructor(options: BatcherOptions<P>) {
     this.instrumentation = options.instrumentation ?? noInstrumentation;
     this.ready = new ReadyUnits(options);
     this.waiting = new Waiting(options, (unit, now) => this.expire(unit, now));
@@ -82,6 +52,18 @@ export class Batcher<P = any> {
         if (unit.deadline <= now) this.expire(unit, now, true);
         if (unit.state === 'quarantined') this.quarantine.add(unit, sighting);
       },
+    });
+    this.lanes = new LaneGroup<P>(options, this.ready, {
+      send: (units, port) => {
+        for (const unit of units) this.sending(unit);
+        return this.attempt.run(units, port);
+      },
+      failed: (units, error) => {
+        for (const unit of units) this.sending(unit);
+        this.attempt.failed(units, error);
+      },
+      free: () => this.flushSoon(),
+      after: (pause, work) => this.after(pause, work),
     });
     this.quarantine = new Quarantine<P>(options.retry, this.attempt, this.instrumentation, {
       trying: (unit) => this.sending(unit),
@@ -170,8 +152,8 @@ export class Batcher<P = any> {
     return {
       queued: this.waiting.count,
       queuedBytes: this.waiting.bytes,
-      busyLanes: this.lanes.filter(({ state }) => state === 'busy').length,
-      lanes: this.lanes.length,
+      busyLanes: this.lanes.busy,
+      lanes: this.lanes.size,
       quarantined: this.quarantine.size,
     };
   }
@@ -236,97 +218,14 @@ export class Batcher<P = any> {
   private readonly flushNow = (): void => {
     this.flushing = false;
     if (this.ended) return;
-    let shut = false;
-    for (const each of this.lanes) {
-      if (each.state !== 'free') continue;
-      if (each.lane.isOpen?.() === false) {
-        shut = true;
-        continue;
-      }
-      const units = this.takeFor(each.lane);
-      if (units !== undefined) this.launch(each, units);
-    }
-    if (shut) this.openShutLanes();
+    this.lanes.send();
     this.waiting.watch();
     if (this.instrumentation !== noInstrumentation) this.gauge();
   };
 
-  private takeFor({ carries }: Lane<P>): Unit[] | undefined {
-    if (carries === 'read') return this.ready.take('read');
-    return this.ready.take('write') ?? this.ready.help(this.readsAreHeldUp());
-  }
-
-  /** Whether the lane kept for reads cannot be used, or has a lot to carry, or gets no answer. */
-  private readsAreHeldUp(): boolean {
-    return !this.lanes.some(({ lane, state, heavy, busySince }) => {
-      if (lane.carries !== 'read') return false;
-      if (state === 'busy') return !heavy && performance.now() - busySince < longestRead;
-      return state === 'free' && lane.isOpen?.() !== false;
-    });
-  }
-
   private gauge(): void {
-    let busy = 0;
-    for (const { state } of this.lanes) if (state === 'busy') busy++;
     this.instrumentation.gauge('persistpg_queued', this.waiting.count);
-    this.instrumentation.gauge('persistpg_lanes_busy', busy);
-  }
-
-  private launch(each: LaneState<P>, units: Unit[]): void {
-    each.state = 'busy';
-    each.busySince = performance.now();
-    each.heavy = units[0]?.kind.heavy === true;
-    for (const unit of units) this.sending(unit);
-    void this.attempt.run(units, each.lane.port).then(() => {
-      each.state = 'free';
-      each.heavy = false;
-      this.flushSoon();
-    });
-  }
-
-  /** One at a time for each role: most work does not need another lane once the first is open. */
-  private openShutLanes(): void {
-    for (const each of this.lanes) {
-      const { lane, state } = each;
-      if (state !== 'free' || lane.open === undefined || lane.isOpen?.() !== false) continue;
-      if (rolesOf(lane).some((role) => this.ready.has(role) && !this.someLane(role, ({ state: other }) => other === 'opening'))) {
-        this.open(each, lane.open());
-      }
-    }
-  }
-
-  private open(each: LaneState<P>, opening: Promise<void>): void {
-    each.state = 'opening';
-    opening.then(
-      () => {
-        each.failures = 0;
-        each.state = 'free';
-        this.flushSoon();
-      },
-      (error: unknown) => this.failedToOpen(each, error),
-    );
-  }
-
-  // What no other lane can carry shares the failure; the lane itself is left alone for a while.
-  private failedToOpen(each: LaneState<P>, error: unknown): void {
-    each.state = 'resting';
-    for (const role of rolesOf(each.lane)) {
-      if (this.someLane(role, isUsable)) continue;
-      for (let units = this.ready.take(role); units !== undefined; units = this.ready.take(role)) {
-        for (const unit of units) this.sending(unit);
-        this.attempt.failed(units, error);
-      }
-    }
-    const { retryBase, verdictOf } = this.options;
-    const rest = verdictOf(error) === 'refused' ? retryBase : Math.min(longestRest, retryBase * 2 ** Math.min(each.failures++, 16));
-    this.after(rest * (0.5 + Math.random()), () => {
-      each.state = 'free';
-      this.flushSoon();
-    });
-  }
-
-  private someLane(role: Role, is: (each: LaneState<P>) => boolean): boolean {
-    return this.lanes.some((each) => rolesOf(each.lane).includes(role) && is(each));
+    this.instrumentation.gauge('persistpg_lanes_busy', this.lanes.busy);
   }
 
   private sending(unit: Unit): void {
@@ -413,17 +312,6 @@ export class Batcher<P = any> {
   private wakeWhenIdle(): void {
     if (this.wakeIdle !== undefined && this.pending === 0) this.wakeIdle();
   }
-}
-
-const anyRole: readonly Role[] = ['write', 'read'];
-const readsOnly: readonly Role[] = ['read'];
-
-function rolesOf({ carries }: Lane<any>): readonly Role[] {
-  return carries === 'any' ? anyRole : readsOnly;
-}
-
-function isUsable({ lane, state }: LaneState<any>): boolean {
-  return state === 'opening' || state === 'busy' || (state === 'free' && lane.isOpen?.() !== false);
 }
 
 // Whole milliseconds are kept in the object itself, fractions in one of their own.

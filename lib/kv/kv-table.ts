@@ -8,7 +8,6 @@ import type { JoinedTransaction } from '../database/transactions';
 import { isPersistPgError } from '../persist-pg.errors';
 import type { ResolvedOptions } from '../persist-pg.options';
 import { KvBulkWrites } from './kv-bulk-writes';
-import { KvComposed } from './kv-composed';
 import { KvReads } from './kv-reads';
 import { KvSpaces, type KvSpace } from './kv-space';
 import { KvIndexes } from './kv-indexes';
@@ -47,8 +46,6 @@ export class KvTable {
   readonly deleteVersion;
   readonly setMany;
   readonly setVeryMany: KvBulkWrites;
-  /** Operations of several steps. */
-  readonly composed: KvComposed;
   private readonly deleteExpired;
 
   constructor(
@@ -84,7 +81,6 @@ export class KvTable {
     this.setMany = upserts.setMany();
     this.setVeryMany = new KvBulkWrites(database, upsertSql, upserts, msetTimeout);
     this.deleteExpired = changes.deleteExpired();
-    this.composed = new KvComposed(this);
   }
 
   /** Runs an operation in an open transaction of the app, in its order with this process's own. */

@@ -1,7 +1,7 @@
 import type { EntityManager, TransactionManager, TransactionOptions } from '../database/transaction-manager';
 import type { NotANumberError } from '../persist-pg.errors';
 import type { Within } from './kv-access';
-import { valueBefore, whyNoNumber, type MergeResult } from './kv-composed';
+import { KvComposed, valueBefore, whyNoNumber, type MergeResult } from './kv-composed';
 import { bytesOf, expiryParameter, keepsExpiry, readValue } from './kv-row';
 import type { KvSpace } from './kv-space';
 import type { KvStore, StoredEntry, StoredExpiry, StoredValue, WriteCondition, WriteResult } from './kv-store';
@@ -14,7 +14,11 @@ const largestSafe = Number.MAX_SAFE_INTEGER;
 
 /** Keeps entries in PostgreSQL; calls merge with those of everyone else in the process. */
 export class PgKvStore extends PgKvWalks implements KvStore {
-  constructor(table: KvTable, within: Within = 'ambient') {
+  constructor(
+    table: KvTable,
+    within: Within = 'ambient',
+    private readonly composed = new KvComposed(table),
+  ) {
     super(table, within);
   }
 
@@ -77,7 +81,7 @@ export class PgKvStore extends PgKvWalks implements KvStore {
   getAndSet(namespace: string, key: string, value: StoredValue, expiry: StoredExpiry): Promise<unknown> {
     const bytes = bytesOf(value);
     const input = replacement(value, expiry, {});
-    return this.run(this.table.composed.getAndSet, this.table.spaces.of(namespace), key, input, key.length + bytes, bytes);
+    return this.run(this.composed.getAndSet, this.table.spaces.of(namespace), key, input, key.length + bytes, bytes);
   }
 
   async getAndDelete(namespace: string, key: string): Promise<unknown> {
@@ -108,14 +112,7 @@ export class PgKvStore extends PgKvWalks implements KvStore {
   }
 
   merge(namespace: string, key: string, patch: string, maxSize: number): Promise<MergeResult> {
-    return this.run(
-      this.table.composed.merge,
-      this.table.spaces.of(namespace),
-      key,
-      [patch, maxSize],
-      key.length + patch.length,
-      patch.length,
-    );
+    return this.run(this.composed.merge, this.table.spaces.of(namespace), key, [patch, maxSize], key.length + patch.length, patch.length);
   }
 
   async delete(namespace: string, keys: readonly string[]): Promise<number> {
@@ -148,7 +145,7 @@ export class PgKvStore extends PgKvWalks implements KvStore {
     const { ttl = null, min, max } = options;
     if (min !== undefined || max !== undefined) {
       return this.run(
-        this.table.composed.addBounded,
+        this.composed.addBounded,
         space,
         key,
         [by, min ?? -largestSafe, max ?? largestSafe, ttl],
@@ -170,11 +167,11 @@ export class PgKvStore extends PgKvWalks implements KvStore {
 
   withManager(manager: TransactionManager): KvStore {
     // Whoever hands in nothing must not be served outside of a transaction.
-    return new PgKvStore(this.table, manager ?? {});
+    return new PgKvStore(this.table, manager ?? {}, this.composed);
   }
 
   detached(): KvStore {
-    return new PgKvStore(this.table, 'none');
+    return new PgKvStore(this.table, 'none', this.composed);
   }
 
   transaction<R>(work: (store: KvStore, manager: EntityManager) => Promise<R>, options?: TransactionOptions): Promise<R> {
