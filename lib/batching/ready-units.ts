@@ -12,9 +12,9 @@ export interface BatchLimits {
   readonly maxBytes?: number;
 }
 
-// One lane carries reads in larger statements than two: on two cores 100 callers get 124 k/s by one lane and 102 k/s by
-// all three. From here on the other lanes help while they have nothing to write.
-const readsToShare = 128;
+// One lane carries reads in larger statements than two, which costs less; from here on there is enough for both. Between 1
+// and 128 the difference is within the noise of two cores.
+const readsToShare = 32;
 
 /** Units whose turn on their keys has come, by kind; kinds take turns. */
 export class ReadyUnits {
