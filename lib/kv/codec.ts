@@ -5,11 +5,11 @@ import type { StoredValue } from './kv-store';
 /**
  * The form in which a value is kept: bytes as bytes, copied because the caller may go on using the buffer, all else as
  * JSON text. What JSON would lose or disfigure throws `InvalidValueError` with key and path, as does what is over
- * `maxSize` bytes.
+ * `maxSize` bytes, and what `jsonb` cannot hold unless `anyText` says that it is kept as text.
  */
-export function encode(key: string, value: unknown, maxSize: number): StoredValue {
+export function encode(key: string, value: unknown, maxSize: number, { anyText = false } = {}): StoredValue {
   if (isBytes(value)) return encodeBytes(key, value, maxSize);
-  const json = toJson(key, value);
+  const json = toJson(key, value, anyText);
   // Three bytes are the most a UTF-16 unit can take: what is short need not be counted.
   if (json.length * 3 > maxSize) checkSize(key, Buffer.byteLength(json), maxSize);
   return { json, bytes: undefined };
@@ -20,14 +20,14 @@ export function decode(stored: StoredValue): unknown {
   return stored.json === undefined ? Buffer.from(stored.bytes) : JSON.parse(stored.json);
 }
 
-function toJson(key: string, value: unknown): string {
+function toJson(key: string, value: unknown, anyText: boolean): string {
   try {
     if (isPlainJson(value, maxDepth)) {
       const json = JSON.stringify(value);
       // Zeros and half surrogates, in values and in names, come out as escapes, and so do harmless characters: look closer.
-      if (!json.includes('\\u')) return json;
+      if (anyText || !json.includes('\\u')) return json;
     }
-    return JSON.stringify(copyAsJson(key, value));
+    return JSON.stringify(copyAsJson(key, value, anyText));
   } catch (error) {
     if (isPersistPgError(error)) throw error;
     // A getter or a `toJSON` of the value's own.

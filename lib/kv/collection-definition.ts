@@ -4,7 +4,7 @@ import { InvalidArgumentError } from '../persist-pg.errors';
 import type { CollectionDefinition, CollectionOptions } from './collection';
 import { checkFieldPath } from './field-path';
 import { nestedNamespace } from './kv-key';
-import { readOptions } from './write-options';
+import { readOptions } from '../argument-checks';
 
 /** A definition, checked and with its defaults. */
 export interface ResolvedDefinition {

@@ -1,10 +1,11 @@
+import type { KeyFilter } from '../key-filter';
 import type { TransactionManager } from '../database/transaction-manager';
 import type { Duration } from '../duration';
 import { InvalidArgumentError, InvalidValueError, KeyNotFoundError } from '../persist-pg.errors';
 import type { Collection } from './collection';
 import type { ResolvedDefinition } from './collection-definition';
 import { CollectionSchema } from './collection-schema';
-import type { CompareAndSetResult, ExpiryOptions, KeyFilter, KvEntry, SetOptions } from './kv';
+import type { CompareAndSetResult, ExpiryOptions, KvEntry, SetOptions } from './kv';
 import type { KvService } from './kv-service';
 import { readEntries } from './mset-entries';
 

@@ -1,6 +1,7 @@
 import { durationMs } from '../duration';
 import { InvalidArgumentError } from '../persist-pg.errors';
-import { readOptions, type DefaultExpiry } from './write-options';
+import { readOptions } from '../argument-checks';
+import { type DefaultExpiry } from './write-options';
 
 /** Options of a counter, checked. */
 export interface CounterOptions {

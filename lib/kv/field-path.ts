@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../persist-pg.errors';
-import { checkTerm, textProblem } from './kv-key';
+import { checkTerm, textProblem } from '../argument-checks';
 
 /** Gives the field path back, such as `profile.city`, or throws `InvalidArgumentError`. */
 export function checkFieldPath(path: unknown, argument: string): string {

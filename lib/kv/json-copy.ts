@@ -1,23 +1,27 @@
 import { types } from 'node:util';
 import { InvalidValueError } from '../persist-pg.errors';
-import { textProblem } from './kv-key';
+import { textProblem } from '../argument-checks';
 
 /** Levels of arrays and objects inside each other; PostgreSQL would run out of stack far beyond it. */
 export const maxDepth = 1_000;
 
 /**
  * What JSON makes of a value, as plain data: `toJSON` honoured, properties that are `undefined` left out, instances
- * without their class. What JSON would leave out or turn into `null` or `{}` throws `InvalidValueError` with its path.
+ * without their class. What JSON would leave out or turn into `null` or `{}` throws `InvalidValueError` with its path;
+ * so do texts that `jsonb` cannot hold, unless `anyText`.
  */
-export function copyAsJson(key: string, value: unknown): unknown {
-  return new JsonCopy(key).copy(value, '');
+export function copyAsJson(key: string, value: unknown, anyText = false): unknown {
+  return new JsonCopy(key, anyText).copy(value, '');
 }
 
 class JsonCopy {
   private readonly path: string[] = [];
   private readonly parents = new Set<object>();
 
-  constructor(private readonly key: string) {}
+  constructor(
+    private readonly key: string,
+    private readonly anyText: boolean,
+  ) {}
 
   copy(given: unknown, name: string): unknown {
     return this.plain(this.afterToJson(given, name));
@@ -41,7 +45,7 @@ class JsonCopy {
   }
 
   private text(text: string): string {
-    const problem = textProblem(text);
+    const problem = this.anyText ? undefined : textProblem(text);
     return problem === undefined ? text : this.refuse(problem);
   }
 
@@ -68,7 +72,7 @@ class JsonCopy {
     // Without a prototype `__proto__` is a name like any other.
     const copy = Object.create(null) as Record<string, unknown>;
     for (const name of names) {
-      const problem = textProblem(name);
+      const problem = this.anyText ? undefined : textProblem(name);
       if (problem !== undefined) this.refuse(`has a property whose name ${problem}`);
       const value = this.at(name, () => {
         const held = this.afterToJson((object as Record<string, unknown>)[name], name);

@@ -1,9 +1,9 @@
+import { arrayLiteral } from '../database/array-literal';
 import { prepared } from '../database/identifier';
 import type { Rows } from '../database/wire-query';
 import type { Durability } from '../persist-pg.options';
 import type { KvChangeSql } from './kv-changes.sql';
 import type { KvIndexes } from './kv-indexes';
-import { arrayLiteral } from './kv-row';
 import { byKey, KvWriteKinds, pick, resolve, type RowInput, type WriteKind } from './kv-write-kinds';
 
 /** What a change of a live row came to; `undefined` as a whole: there is none. */

@@ -1,9 +1,10 @@
 import type { Kind } from '../batching/kind';
 import type { Port } from '../database/lanes';
+import type { Step } from '../operations/table-operations';
 import { NotANumberError } from '../persist-pg.errors';
 import type { Change } from './kv-changes';
 import { readValue } from './kv-row';
-import type { KvTable, Step } from './kv-table';
+import type { KvTable } from './kv-table';
 import type { RowInput } from './kv-write-kinds';
 
 /** What a merge of fields came to. */
@@ -24,9 +25,9 @@ export class KvComposed {
   readonly merge: Composed<MergeResult>;
 
   constructor(private readonly table: KvTable) {
-    this.getAndSet = table.keepingTurn(table.replace, (change, input, step) => this.setAndGive(change, input, step));
-    this.addBounded = table.keepingTurn(table.addWithin, (change, input, step, key) => this.addOrMake(change, input, step, key));
-    this.merge = table.keepingTurn(table.merge, (change, input, step) => this.mergeOrRewrite(change, input, step));
+    this.getAndSet = table.operations.keepingTurn(table.replace, (change, input, step) => this.setAndGive(change, input, step));
+    this.addBounded = table.operations.keepingTurn(table.addWithin, (change, input, step, key) => this.addOrMake(change, input, step, key));
+    this.merge = table.operations.keepingTurn(table.merge, (change, input, step) => this.mergeOrRewrite(change, input, step));
   }
 
   private async setAndGive(first: Change | undefined, input: RowInput, step: Step): Promise<unknown> {

@@ -3,13 +3,13 @@ import { InvalidArgumentError, InvalidValueError, KeyNotFoundError } from '../pe
 import { decode, encode } from './codec';
 import { readCounterOptions, readFloatStep, readStep, type CounterOptions } from './counter-options';
 import type { CompareAndSetResult, ExpiryOptions, KvEntry, SetOptions } from './kv';
-import { checkKey } from './kv-key';
+import { checkKey, readMoment } from '../argument-checks';
 import { KvNamespace } from './kv-namespace';
 import type { KvStore } from './kv-store';
 import type { KvSettings } from './kv-settings';
 import { readEntries } from './mset-entries';
 import { overtaken, type OptimisticUpdates } from './optimistic-updates';
-import { readExpireMode, readExpiry, readMoment, readSetOptions, type DefaultExpiry } from './write-options';
+import { readExpireMode, readExpiry, readSetOptions, type DefaultExpiry } from './write-options';
 
 interface CounterBounds {
   ttl?: Duration;

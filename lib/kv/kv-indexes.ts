@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { arrayLiteral, nullableArrayLiteral } from '../database/array-literal';
 import type { Database } from '../database/database';
 import { beforeSending } from '../database/failure';
 import { prepared } from '../database/identifier';
 import type { Port } from '../database/lanes';
+import type { WalkQuery } from '../operations/table-operations';
 import { kvIndexesSql } from './kv-indexes.sql';
-import { arrayLiteral, fieldsOf, nullableArrayLiteral } from './kv-row';
-import type { WalkQuery } from './kv-walks';
+import { fieldsOf } from './kv-row';
 
 interface Definition {
   readonly paths: readonly string[];

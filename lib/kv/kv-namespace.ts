@@ -1,10 +1,11 @@
+import { readFilter, type KeyFilter } from '../key-filter';
 import { InvalidArgumentError } from '../persist-pg.errors';
 import { checkFieldPath, checkFieldValue } from './field-path';
-import { readFilter, readPage, readScan, walk } from './key-filter';
-import { Kv, type By, type KeyFilter, type KvStats, type ScanOptions } from './kv';
-import { checkTerm, nestedNamespace } from './kv-key';
+import { readPage, readScan, walk } from './kv-pages';
+import { Kv, type By, type KvStats, type ScanOptions } from './kv';
+import { checkTerm, readFlag, readOptions } from '../argument-checks';
+import { nestedNamespace } from './kv-key';
 import type { KvStore, Page } from './kv-store';
-import { readFlag, readOptions } from './write-options';
 
 /** What `Kv` says of a namespace as a whole: its keys, walks and sizes. */
 export abstract class KvNamespace<V = unknown> extends Kv<V> {

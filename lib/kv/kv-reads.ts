@@ -1,11 +1,12 @@
 import type { Batcher } from '../batching/batcher';
 import type { Kind } from '../batching/kind';
 import type { Unit } from '../batching/unit';
+import { arrayLiteral } from '../database/array-literal';
 import { prepared, type Statement } from '../database/identifier';
 import type { Port } from '../database/lanes';
 import type { Rows } from '../database/wire-query';
 import type { KvReadSql } from './kv-reads.sql';
-import { arrayLiteral, isBig, readValue } from './kv-row';
+import { isBig, readValue } from './kv-row';
 import type { KvSpace } from './kv-space';
 import type { StoredEntry } from './kv-store';
 

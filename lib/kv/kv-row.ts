@@ -11,7 +11,7 @@ export function readValue(json: string | null, bytes: string | null, counter: st
 }
 
 // Our own sessions print bytes as hex; the app's, in whose transaction a read may be, as `bytea_output` says.
-function bytesOfText(text: string): Buffer {
+export function bytesOfText(text: string): Buffer {
   if (text.startsWith('\\x')) return Buffer.from(text.slice(2), 'hex');
   const unescaped = text.replace(/\\(\\|[0-7]{3})/g, (_, code: string) => (code === '\\' ? code : String.fromCharCode(parseInt(code, 8))));
   return Buffer.from(unescaped, 'latin1');
@@ -65,53 +65,4 @@ export function fieldsOf(value: unknown, paths: readonly string[]): Record<strin
     found = true;
   }
   return found ? fields : undefined;
-}
-
-/** Orders text as UTF-8 bytes, as `collate "C"` does: JavaScript's own order differs above U+FFFF. */
-export function compareBytes(a: string, b: string): number {
-  if (a === b) return 0;
-  if (!highest.test(a) && !highest.test(b)) return a < b ? -1 : 1;
-  const length = Math.min(a.length, b.length);
-  for (let i = 0; i < length; i++) {
-    const x = a.charCodeAt(i);
-    const y = b.charCodeAt(i);
-    if (x === y) continue;
-    // Surrogates stand for code points above all of the others.
-    return (x >= 0xd800 && x <= 0xdfff ? x + 0x10000 : x) - (y >= 0xd800 && y <= 0xdfff ? y + 0x10000 : y);
-  }
-  return a.length - b.length;
-}
-
-const highest = /[\ud800-\uffff]/;
-
-/** Texts as a PostgreSQL array literal. */
-export function arrayLiteral(texts: readonly string[]): string {
-  let literal = '{';
-  for (let i = 0; i < texts.length; i++) {
-    const text = texts[i] as string;
-    literal += i === 0 ? '"' : ',"';
-    literal += /["\\]/.test(text) ? text.replace(/["\\]/g, '\\$&') : text;
-    literal += '"';
-  }
-  return `${literal}}`;
-}
-
-/** Texts, numbers, bytes (as hex) and nulls as a PostgreSQL array literal. */
-export function nullableArrayLiteral(values: readonly (string | number | boolean | Uint8Array | null)[]): string {
-  let literal = '{';
-  for (let i = 0; i < values.length; i++) {
-    if (i > 0) literal += ',';
-    literal += arrayElement(values[i]!);
-  }
-  return `${literal}}`;
-}
-
-function arrayElement(value: string | number | boolean | Uint8Array | null): string {
-  if (value === null) return 'null';
-  if (typeof value === 'object') return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex');
-  if (typeof value !== 'string') return String(value);
-  // JSON escapes quotes and backslashes as an array does, four times as fast as `replace`; what it does to control
-  // characters, which our own JSON texts never have, an array would not undo.
-  // eslint-disable-next-line no-control-regex
-  return /[\u0000-\u001f]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : JSON.stringify(value);
 }

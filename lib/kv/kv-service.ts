@@ -11,7 +11,7 @@ import type { KvSettings } from './kv-settings';
 import type { KvStore } from './kv-store';
 import { OptimisticUpdates } from './optimistic-updates';
 import { ValidationOrder } from './validation-order';
-import { readOptions } from './write-options';
+import { readOptions } from '../argument-checks';
 
 const isolations = new Set<unknown>(['READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE']);
 

@@ -1,4 +1,5 @@
 import type { EntityManager, TransactionManager, TransactionOptions } from '../database/transaction-manager';
+import type { EntryFilter } from '../key-filter';
 import type { KvStats } from './kv';
 
 /** A value in the form in which it is kept: JSON text, or bytes. */
@@ -27,16 +28,6 @@ export interface StoredEntry {
   readonly expiresAt: Date | undefined;
   /** Milliseconds left, by the store's clock. */
   readonly ttl: number | undefined;
-}
-
-/** Which entries a walk meets. */
-export interface EntryFilter {
-  /** Literal beginning of the key. */
-  readonly prefix?: string | undefined;
-  /** Glob over the whole key. */
-  readonly match?: string | undefined;
-  /** Also expired entries that are not yet swept. */
-  readonly includeExpired?: boolean | undefined;
 }
 
 /** One page of a walk in key order. */

@@ -1,10 +1,11 @@
 import type { Unit } from '../batching/unit';
+import { arrayLiteral, nullableArrayLiteral } from '../database/array-literal';
+import { compareBytes } from '../database/byte-order';
 import type { CarriedSettings } from '../database/carried-settings';
 import type { Port } from '../database/lanes';
 import type { Rows } from '../database/wire-query';
 import type { Durability } from '../persist-pg.options';
 import type { KvIndexes } from './kv-indexes';
-import { arrayLiteral, compareBytes, nullableArrayLiteral } from './kv-row';
 import type { RowForm } from './kv.sql';
 import type { KvUpsertSql } from './kv-upserts.sql';
 import { inOrder, KvWriteKinds, pick, resolve, type RowInput, type WriteKind } from './kv-write-kinds';

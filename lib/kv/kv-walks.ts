@@ -1,13 +1,12 @@
-import type { Statement } from '../database/identifier';
-import type { Rows } from '../database/wire-query';
+import { arrayLiteral } from '../database/array-literal';
+import { compareBytes } from '../database/byte-order';
+import type { WalkQuery } from '../operations/table-operations';
 import type { ExpiryStrategy } from '../persist-pg.options';
-import { parseGlob, prefixEnd } from './glob';
+import { parseGlob, prefixEnd } from '../glob';
 import type { KvStats } from './kv';
-import { arrayLiteral, compareBytes, isBig, readValue } from './kv-row';
-import type { EntryFilter, Page } from './kv-store';
-
-/** Sends one statement, on the bulk connection or in a transaction. */
-export type WalkQuery = (statement: Statement, values: unknown[]) => Promise<Rows>;
+import { isBig, readValue } from './kv-row';
+import type { Page } from './kv-store';
+import type { EntryFilter } from '../key-filter';
 
 const now = 'statement_timestamp()';
 const deleteStep = 1_000;

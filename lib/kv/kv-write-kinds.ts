@@ -1,13 +1,14 @@
 import type { Kind, Sighting } from '../batching/kind';
 import type { Unit } from '../batching/unit';
-import type { CarriedSettings } from '../database/carried-settings';
+import { arrayLiteral, nullableArrayLiteral } from '../database/array-literal';
+import { compareBytes } from '../database/byte-order';
+import { settingsToCarry, type CarriedSettings } from '../database/carried-settings';
 import { prepared, type Statement } from '../database/identifier';
 import type { InlineSettings, Port } from '../database/lanes';
 import { CarriedStatement, StatementFamily } from '../database/statement-family';
 import type { Rows } from '../database/wire-query';
 import type { Durability } from '../persist-pg.options';
 import type { KvIndexes } from './kv-indexes';
-import { arrayLiteral, compareBytes, nullableArrayLiteral } from './kv-row';
 import type { RowForm } from './kv.sql';
 
 /** What is written of a key, as the parameters that follow namespace and key. */
@@ -29,10 +30,7 @@ export abstract class KvWriteKinds {
 
   /** The settings that a statement of the table must carry itself. */
   carried(inline: InlineSettings): CarriedSettings {
-    const { lockTimeout } = inline;
-    if (inline.commit === 'transaction') return { commit: undefined, lockTimeout: undefined };
-    if (this.durability === 'async') return { commit: 'async', lockTimeout };
-    return { commit: inline.commit === 'statement' && this.durability === 'durable' ? 'durable' : undefined, lockTimeout };
+    return settingsToCarry(inline, this.durability);
   }
 
   /** A kind that returns one column of the rows it has written. */

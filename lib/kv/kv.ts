@@ -1,3 +1,4 @@
+import type { KeyFilter } from '../key-filter';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { EntityManager, TransactionManager, TransactionOptions } from '../database/transaction-manager';
 import type { Duration } from '../duration';
@@ -36,16 +37,6 @@ export type ConditionOptions =
 
 /** Options of `set`. */
 export type SetOptions = ExpiryOptions & ConditionOptions;
-
-/** Which keys: `match` is a glob (`*`, `?`, `[a-z]`, `\` escapes), `prefix` is literal. */
-export interface KeyFilter {
-  /** Literal beginning of the key. */
-  prefix?: string;
-  /** Glob over the whole key. */
-  match?: string;
-  /** Also what has expired and is not yet swept; default `false`. */
-  includeExpired?: boolean;
-}
 
 /** One page of keys in key order. */
 export interface ScanOptions extends KeyFilter {

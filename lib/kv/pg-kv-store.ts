@@ -1,6 +1,6 @@
 import type { EntityManager, TransactionManager, TransactionOptions } from '../database/transaction-manager';
 import type { NotANumberError } from '../persist-pg.errors';
-import type { Within } from './kv-access';
+import type { Within } from '../operations/table-operations';
 import { KvComposed, valueBefore, whyNoNumber, type MergeResult } from './kv-composed';
 import { bytesOf, expiryParameter, keepsExpiry, readValue } from './kv-row';
 import type { KvSpace } from './kv-space';

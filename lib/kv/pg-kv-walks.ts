@@ -1,7 +1,7 @@
 import { KvAccess } from './kv-access';
 import type { KvStats } from './kv';
-import type { EntryFilter, Page } from './kv-store';
-import { prefixOf } from './kv-table';
+import type { Page } from './kv-store';
+import type { EntryFilter } from '../key-filter';
 
 /** The part of the store that walks over keys. */
 export abstract class PgKvWalks extends KvAccess {
@@ -29,7 +29,7 @@ export abstract class PgKvWalks extends KvAccess {
   }
 
   deletePrefix(namespace: string, prefix: string): Promise<number> {
-    const refusal = this.ownLocks((name) => name.startsWith(prefixOf(namespace) + prefix));
+    const refusal = this.ownLocks((name) => name.startsWith(this.table.operations.namesIn(namespace) + prefix));
     if (refusal !== undefined) return Promise.reject(refusal);
     return this.walk('delete_prefix', namespace, async (query) => {
       const cutoff = await this.table.walks.cutoff(query);
@@ -38,9 +38,10 @@ export abstract class PgKvWalks extends KvAccess {
   }
 
   clear(namespace: string, nested: boolean): Promise<number> {
-    const within = prefixOf(namespace).slice(0, -1);
+    const within = this.table.operations.namesIn(namespace).slice(0, -1);
     const refusal = this.ownLocks(
-      (name) => name.startsWith(prefixOf(namespace)) || (nested && name.startsWith(namespace === '' ? within : `${within}:`)),
+      (name) =>
+        name.startsWith(this.table.operations.namesIn(namespace)) || (nested && name.startsWith(namespace === '' ? within : `${within}:`)),
     );
     if (refusal !== undefined) return Promise.reject(refusal);
     return this.walk(

@@ -1,4 +1,4 @@
-import { types } from 'node:util';
+import { readFlag, readMoment, readOptions } from '../argument-checks';
 import { durationMs } from '../duration';
 import { InvalidArgumentError } from '../persist-pg.errors';
 import type { StoredExpiry, WriteCondition } from './kv-store';
@@ -9,8 +9,6 @@ export type DefaultExpiry = 'never' | { readonly ttl: number };
 const expiryNames = ['ttl', 'expiresAt', 'keepTtl'] as const;
 const conditionNames = ['ifAbsent', 'ifPresent', 'ifVersion'] as const;
 const setNames = [...expiryNames, ...conditionNames] as const;
-
-const century = 100 * 365.25 * 24 * 3600 * 1000;
 
 /** Reads a time to live or `ExpiryOptions`; with nothing said an entry expires as `otherwise` says. */
 export function readExpiry(options: unknown, fallback: DefaultExpiry, otherwise: StoredExpiry = fallback): StoredExpiry {
@@ -24,42 +22,6 @@ export function readSetOptions(options: unknown, fallback: DefaultExpiry): { exp
   if (typeof options !== 'object') return { expiry: readExpiry(options, fallback), condition: 'always' };
   const read = readOptions(options, setNames);
   return { expiry: readExpiryOptions(read, fallback, fallback), condition: readCondition(read) };
-}
-
-/** Gives the options back; throws `InvalidArgumentError` if they are none, or one of them has none of the names. */
-export function readOptions<Name extends string>(
-  options: unknown,
-  names: readonly Name[],
-  argument = 'options',
-): { readonly [N in Name]?: unknown } {
-  if (options === undefined) return {};
-  if (typeof options !== 'object' || options === null || Array.isArray(options) || types.isDate(options)) {
-    throw new InvalidArgumentError(argument, `must be an object with ${names.join(', ')}`);
-  }
-  for (const name of Object.keys(options)) {
-    if (!(names as readonly string[]).includes(name)) {
-      throw new InvalidArgumentError(name, `is not an option here; there ${names.length === 1 ? 'is' : 'are'} ${names.join(', ')}`);
-    }
-  }
-  return options as { readonly [N in Name]?: unknown };
-}
-
-/** Reads an option that is true, false or left out. */
-export function readFlag(name: string, value: unknown): boolean {
-  if (value !== undefined && typeof value !== 'boolean')
-    throw new InvalidArgumentError(name, `must be true or false, not ${String(value)}`);
-  return value === true;
-}
-
-/** Reads a moment of expiry: a valid Date from 1970 to a hundred years ahead. */
-export function readMoment(name: string, value: unknown): Date {
-  if (!types.isDate(value)) throw new InvalidArgumentError(name, 'must be a Date');
-  const time = value.getTime();
-  if (Number.isNaN(time)) throw new InvalidArgumentError(name, 'is an invalid Date');
-  if (time <= 0 || time > Date.now() + century) {
-    throw new InvalidArgumentError(name, `is ${value.toISOString()}: before 1970 or over 100 years ahead`);
-  }
-  return new Date(time);
 }
 
 /** Reads on what condition `expire` is to change the expiry. */

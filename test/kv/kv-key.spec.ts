@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { checkKey, checkTerm, nestedNamespace, textProblem } from '../../lib/kv/kv-key';
+import { checkKey, checkTerm, textProblem } from '../../lib/argument-checks';
+import { nestedNamespace } from '../../lib/kv/kv-key';
 
 const refused = (argument: string, message: RegExp) =>
   expect.objectContaining({ code: 'INVALID_ARGUMENT', argument, message: expect.stringMatching(message) });

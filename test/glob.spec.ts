@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseGlob, prefixEnd } from '../../lib/kv/glob';
-import { compareBytes } from '../../lib/kv/kv-row';
-import { testDatabase } from '../support/database';
+import { parseGlob, prefixEnd } from '../lib/glob';
+import { compareBytes } from '../lib/database/byte-order';
+import { testDatabase } from './support/database';
 
 const database = testDatabase();
 

@@ -1,20 +1,14 @@
 import { InvalidArgumentError } from '../persist-pg.errors';
-import { checkTerm } from './kv-key';
-import type { EntryFilter, Page } from './kv-store';
-import { readFlag, readOptions } from './write-options';
+import { checkTerm, readOptions } from '../argument-checks';
+import { filterNames, readFilter, readFilterOptions, type EntryFilter } from '../key-filter';
+import type { Page } from './kv-store';
 
-const filterNames = ['prefix', 'match', 'includeExpired'] as const;
 const pageNames = ['after', 'limit'] as const;
 
 /** Most keys in a page. */
 const maxPage = 100_000;
 /** Keys or entries that a walk fetches at a time. */
 const walkPage = 500;
-
-/** Reads a glob or a `KeyFilter`. */
-export function readFilter(filter: unknown): EntryFilter {
-  return typeof filter === 'string' ? { match: checkTerm(filter, 'match') } : readFilterOptions(readOptions(filter, filterNames, 'filter'));
-}
 
 /** Reads a glob or `ScanOptions`. */
 export function readScan(filter: unknown): { filter: EntryFilter; page: Page } {
@@ -40,18 +34,6 @@ export async function* walk<T>(read: (page: Page) => Promise<T[]>, keyOf: (item:
     if (items.length === 0 || (short === 'last' && items.length < walkPage)) return;
     after = keyOf(items[items.length - 1]!);
   }
-}
-
-function readFilterOptions(options: {
-  readonly prefix?: unknown;
-  readonly match?: unknown;
-  readonly includeExpired?: unknown;
-}): EntryFilter {
-  return {
-    prefix: options.prefix === undefined ? undefined : checkTerm(options.prefix, 'prefix'),
-    match: options.match === undefined ? undefined : checkTerm(options.match, 'match'),
-    includeExpired: readFlag('includeExpired', options.includeExpired),
-  };
 }
 
 function readPageOptions(options: { readonly after?: unknown; readonly limit?: unknown }, limit: number): Page {
