@@ -1,3 +1,6 @@
+import type { Durability } from '../persist-pg.options';
+import type { InlineSettings } from './lanes';
+
 /** Settings a write carries inside itself, by `set_config(.., true)`: they end with the statement. */
 export interface CarriedSettings {
   /** `async` need not wait for the disk; `durable` must, where the session's own setting is not ours. */
@@ -7,6 +10,14 @@ export interface CarriedSettings {
 }
 
 export const nothingCarried: CarriedSettings = { commit: undefined, lockTimeout: undefined };
+
+/** What a write to a table of this durability must carry itself on a port with these settings. */
+export function settingsToCarry(inline: InlineSettings, durability: Durability): CarriedSettings {
+  const { lockTimeout } = inline;
+  if (inline.commit === 'transaction') return nothingCarried;
+  if (durability === 'async') return { commit: 'async', lockTimeout };
+  return { commit: inline.commit === 'statement' && durability === 'durable' ? 'durable' : undefined, lockTimeout };
+}
 
 const commitSettings = {
   async: `'off'`,

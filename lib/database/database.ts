@@ -1,9 +1,12 @@
 import type { DataSource } from 'typeorm';
 import type { Connection } from './connection';
-import type { ResolvedOptions } from '../persist-pg.options';
+import type { ResolvedOptions } from '../resolved-options';
 import { beforeSending } from './failure';
 import { Lanes } from './lanes';
+import { Notices } from './notices';
+import { Pooler } from './pooler';
 import { Schema, type SchemaQuery } from './schema';
+import type { TableDurability } from './schema-step';
 import { schemaSql } from './schema.sql';
 import { Source } from './source';
 import { Transactions } from './transactions';
@@ -13,6 +16,8 @@ export class Database {
   readonly schema: Schema;
   readonly lanes: Lanes;
   readonly transactions: Transactions;
+  /** What instances tell each other; nothing is opened before it is used. */
+  readonly notices: Notices;
   private readonly source: Source;
   private schemaId = '';
   private isReady = false;
@@ -24,16 +29,22 @@ export class Database {
     private readonly warn: (message: string) => void,
     private readonly onReady: (about: string) => void = () => {},
   ) {
-    const { url, connection, environmentUrl } = options;
-    this.schema = new Schema(options.schema.name, { partitions: options.kv.partitions, durability: { kv: options.kv.durability } });
-    this.source = new Source({ url, connection, environmentUrl, dataSource }, Lanes.count(options), options.timeout);
+    const { url, connection, environmentUrl, listenUrl, timeout } = options;
+    this.schema = new Schema(options.schema.name, { partitions: options.kv.partitions, durability: durabilityOf(options) });
+    const settings = { url, connection, environmentUrl, dataSource };
+    // One more looks whether a pooler stands between, and ends statements at close.
+    this.source = new Source(settings, Lanes.count(options) + Notices.connections + 1, timeout);
+    const direct =
+      listenUrl === undefined ? undefined : new Source({ ...settings, otherUrl: { name: 'listenUrl', url: listenUrl } }, 1, timeout);
+    const pooler = new Pooler(this.source, options, warn);
     this.lanes = new Lanes(
       this.source,
+      pooler,
       options,
       () => this.isReady,
       () => this.ensure(),
-      warn,
     );
+    this.notices = new Notices(this.source, direct, pooler, this.schema.quoted, options, warn);
     this.transactions = new Transactions(
       this.schema,
       async () => {
@@ -62,6 +73,7 @@ export class Database {
   }
 
   async close(): Promise<void> {
+    await this.notices.close();
     await this.lanes.close();
     await this.source.close();
   }
@@ -96,19 +108,36 @@ export class Database {
 
   // Options of creation do not change a table that is there; who believes they do must be told.
   private async compare(query: SchemaQuery): Promise<void> {
-    const [table] = await query(schemaSql.form, [this.schema.table('kv')]);
-    const isUnlogged = table?.[0] === 't';
-    const { durability, partitions } = this.options.kv;
-    if (isUnlogged !== (durability === 'unlogged')) {
-      this.warn(
-        `the table ${this.schema.table('kv')} is ${isUnlogged ? 'unlogged: a crash of PostgreSQL empties it' : 'logged'}, though kv.durability is ${durability}; ` +
-          `it was made otherwise, and changes by \`alter table ... set ${isUnlogged ? 'logged' : 'unlogged'}\``,
-      );
-    }
-    if (Number(table?.[1] ?? 0) !== partitions) {
-      this.warn(
-        `the table ${this.schema.table('kv')} has ${table?.[1] ?? 0} partitions, though kv.partitions is ${partitions}; they are made with the table`,
-      );
+    const durability = durabilityOf(this.options);
+    for (const [option, name] of Object.entries(tables) as [keyof typeof tables, string][]) {
+      const table = this.schema.table(name);
+      const [form] = await query(schemaSql.form, [table]);
+      const isUnlogged = form?.[0] === 't';
+      if (isUnlogged !== (durability[option] === 'unlogged')) {
+        this.warn(
+          `the table ${table} is ${isUnlogged ? 'unlogged: a crash of PostgreSQL empties it' : 'logged'}, though ${option}.durability is ${durability[option]}; ` +
+            `it was made otherwise, and changes by \`alter table ... set ${isUnlogged ? 'logged' : 'unlogged'}\``,
+        );
+      }
+      if (option === 'kv' && Number(form?.[1] ?? 0) !== this.options.kv.partitions) {
+        this.warn(
+          `the table ${table} has ${form?.[1] ?? 0} partitions, though kv.partitions is ${this.options.kv.partitions}; they are made with the table`,
+        );
+      }
     }
   }
+}
+
+/** Tables by the option that says how safely their rows are written. */
+const tables = { kv: 'kv', cache: 'cache', session: 'session', lock: 'lock', rateLimit: 'rate_limit', reservation: 'reservation' } as const;
+
+function durabilityOf({ kv, cache, session, lock, rateLimit, reservation }: ResolvedOptions): TableDurability {
+  return {
+    kv: kv.durability,
+    cache: cache.durability,
+    session: session.durability,
+    lock: lock.durability,
+    rateLimit: rateLimit.durability,
+    reservation: reservation.durability,
+  };
 }

@@ -1,17 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PoolClient } from 'pg';
-import { isPersistPgError } from '../persist-pg.errors';
 import { Connection } from './connection';
-import { beforeSending, readFailure } from './failure';
+import { beforeSending } from './failure';
 import type { Statement } from './identifier';
-import type { ResolvedOptions } from '../persist-pg.options';
-import { isTransactionPooler } from './pooler';
+import type { ResolvedOptions } from '../resolved-options';
+import type { Pooler } from './pooler';
+import { sessionSettings } from './session-settings';
 import type { Source } from './source';
 import type { Rows } from './wire-query';
 
 /** A way to send one statement after another. */
 export interface Port {
   query(statement: Statement, values: unknown[]): Promise<Rows>;
+  /** Only in a transaction of the app: what the statement has done is undone if `keep` does not like its rows, which are given either way. */
+  undoable?(statement: Statement, values: unknown[], keep: (rows: Rows) => boolean): Promise<Rows>;
   /** Settings that must travel inside the statement, because the session may not be changed. */
   readonly inline: InlineSettings;
 }
@@ -80,18 +81,15 @@ export class Lanes {
   private readonly bulkConnection: Connection;
   private bulkTurn: Promise<unknown> = idle;
   private readonly connections: Connection[] = [];
-  private pooled: boolean | undefined;
-  private detecting: Promise<void> | undefined;
   private unprepared = false;
 
   constructor(
     private readonly source: Source,
+    private readonly pooler: Pooler,
     private readonly options: ResolvedOptions,
     private readonly isReady: () => boolean,
     private readonly ready: () => Promise<void> | undefined,
-    private readonly warn: (message: string) => void,
   ) {
-    if (options.pooler !== 'detect') this.setPooled(options.pooler === 'transaction');
     this.hot = Array.from({ length: options.lanes }, () => this.port(laneLockTimeout));
     const retry = this.connection(laneLockTimeout, options.tuning.statementTimeout, byKey);
     this.retry = { quick: this.retryPort(retry, laneLockTimeout), patient: this.retryPort(retry, options.tuning.lockTimeout) };
@@ -100,18 +98,18 @@ export class Lanes {
 
   /** Connections that may be open at once. */
   static count(options: ResolvedOptions): number {
-    return options.lanes + 3;
+    return options.lanes + 2;
   }
 
   /** Whether a transaction pooler stands between; known after the first statement. */
   get behindPooler(): boolean {
-    return this.pooled === true;
+    return this.pooler.isBetween === true;
   }
 
   /** Runs one step of unknown length on the bulk connection, after those before it; `ready` is the caller's business. */
   bulk<R>(work: (connection: Connection) => Promise<R>): Promise<R> {
     const turn = this.bulkTurn.then(async () => {
-      await this.detect();
+      await this.pooler.detect();
       return work(this.bulkConnection);
     });
     const done = turn.then(
@@ -154,7 +152,7 @@ export class Lanes {
   private port(lockTimeout: number): LanePort {
     return new LanePort(
       this.connection(lockTimeout, this.options.tuning.statementTimeout, byKey),
-      () => this.pooled !== undefined && this.isReady(),
+      () => this.pooler.isBetween !== undefined && this.isReady(),
       () => this.beforeUse(),
       this.inlineMode(lockTimeout),
     );
@@ -184,29 +182,19 @@ export class Lanes {
 
   private inlineMode(lockTimeout: number): () => InlineSettings {
     const inline: InlineSettings = { lockTimeout, commit: 'statement' };
-    return () => (this.pooled === true ? inline : nothingInline);
+    return () => (this.behindPooler ? inline : nothingInline);
   }
 
   private beforeUse(): Promise<void> | undefined {
-    if (this.pooled === undefined) return this.detect().then(() => this.ready());
+    if (this.pooler.isBetween === undefined) return this.pooler.detect().then(() => this.ready());
     return this.ready();
   }
 
   private connection(lockTimeout: number, statementTimeout: number, planning: Readonly<Record<string, string>> = {}): Connection {
     const { tuning, applicationName } = this.options;
-    const settings = {
-      application_name: applicationName,
-      statement_timeout: String(statementTimeout),
-      lock_timeout: String(lockTimeout),
-      default_transaction_isolation: 'read committed',
-      // What values are printed as must not depend on the role.
-      bytea_output: 'hex',
-      extra_float_digits: '1',
-      jit: 'off',
-      ...planning,
-    };
+    const settings = { ...sessionSettings(applicationName, lockTimeout, statementTimeout), ...planning };
     const connection = new Connection({
-      connect: () => this.connect(),
+      connect: () => this.source.connect(),
       settings: () => (this.behindPooler ? undefined : settings),
       prepares: () => !this.unprepared && (this.options.preparedStatements ?? !this.behindPooler),
       neverPrepareAgain: () => this.stopPreparing(),
@@ -223,31 +211,5 @@ export class Lanes {
   private stopPreparing(): void {
     this.unprepared = true;
     for (const connection of this.connections) connection.renew();
-  }
-
-  private connect(): Promise<PoolClient> {
-    return this.source.connect();
-  }
-
-  private detect(): Promise<void> {
-    if (this.pooled !== undefined) return Promise.resolve();
-    this.detecting ??= isTransactionPooler(() => this.source.connect(), this.options.timeout)
-      .then(
-        (pooled) => this.setPooled(pooled),
-        (error: unknown) => {
-          throw isPersistPgError(error) ? error : readFailure(error, 'connecting').error;
-        },
-      )
-      .finally(() => (this.detecting = undefined));
-    return this.detecting;
-  }
-
-  private setPooled(pooled: boolean): void {
-    this.pooled = pooled;
-    if (!pooled) return;
-    this.warn(
-      'a transaction pooler stands before PostgreSQL: no session is changed, statements are not prepared ' +
-        '(preparedStatements: true for PgBouncer 1.21 or newer), statement_timeout is that of the role, and LISTEN needs listenUrl',
-    );
   }
 }

@@ -1,5 +1,6 @@
 import type { Durability } from '../persist-pg.options';
 import { Schema, type SchemaQuery } from './schema';
+import { defaultDurability } from './schema-step';
 import { schemaVersion } from './schema.sql';
 import type { Rows } from './wire-query';
 
@@ -27,7 +28,7 @@ export function createPersistPgMigration(
   } = {},
 ): new () => { name?: string; up(queryRunner: any): Promise<void>; down(queryRunner: any): Promise<void> } {
   const { schema: schemaName = 'persistpg', name = 'Default', partitions = 0, durability = {} } = options;
-  const schema = new Schema(schemaName, { partitions, durability: { kv: durability.kv ?? 'durable' } });
+  const schema = new Schema(schemaName, { partitions, durability: { ...defaultDurability, ...durability } });
   const migrationName = `PersistPg${name}${epoch + schemaVersion}`;
   const Migration = class {
     readonly name = migrationName;

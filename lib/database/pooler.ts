@@ -1,13 +1,60 @@
 import type { PoolClient } from 'pg';
+import { isPersistPgError } from '../persist-pg.errors';
+import type { ResolvedOptions } from '../resolved-options';
+import { readFailure } from './failure';
+import type { Source } from './source';
 
 type Connect = () => Promise<PoolClient>;
+
+/** Whether a pooler in transaction mode stands between; found out once, if it is not told. */
+export class Pooler {
+  private found: boolean | undefined;
+  private detecting: Promise<void> | undefined;
+
+  constructor(
+    private readonly source: Source,
+    private readonly options: Pick<ResolvedOptions, 'pooler' | 'listenUrl' | 'timeout'>,
+    private readonly warn: (message: string) => void,
+  ) {
+    if (options.pooler !== 'detect') this.conclude(options.pooler === 'transaction');
+  }
+
+  /** Undefined until it is known. */
+  get isBetween(): boolean | undefined {
+    return this.found;
+  }
+
+  /** Resolves when it is known; a failure to find out is not remembered. */
+  detect(): Promise<void> {
+    if (this.found !== undefined) return Promise.resolve();
+    this.detecting ??= isTransactionPooler(() => this.source.connect(), this.options.timeout)
+      .then(
+        (found) => this.conclude(found),
+        (error: unknown) => {
+          throw isPersistPgError(error) ? error : readFailure(error, 'connecting').error;
+        },
+      )
+      .finally(() => (this.detecting = undefined));
+    return this.detecting;
+  }
+
+  private conclude(found: boolean): void {
+    this.found = found;
+    if (!found) return;
+    this.warn(
+      'a transaction pooler stands before PostgreSQL: no session is changed, statements are not prepared ' +
+        '(preparedStatements: true for PgBouncer 1.21 or newer), statement_timeout is that of the role' +
+        (this.options.listenUrl === undefined ? ', and LISTEN needs listenUrl' : ''),
+    );
+  }
+}
 
 /**
  * Tells whether a pooler in transaction mode stands between. PostgreSQL hands out the pid of the backend as the key to
  * cancel it; a pooler makes up one of its own. Then a client that meets another backend from one statement to the next,
  * or two clients, both connected, that meet one backend, prove transaction mode; in session mode each keeps its own.
  */
-export function isTransactionPooler(connect: Connect, timeout: number): Promise<boolean> {
+function isTransactionPooler(connect: Connect, timeout: number): Promise<boolean> {
   return borrow(connect, timeout, async (first) => {
     const ownKey = (first as unknown as { processID: number | null }).processID;
     const backend = await backendOf(first);

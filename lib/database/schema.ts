@@ -1,6 +1,7 @@
 import { ConfigError, DatabaseError } from '../persist-pg.errors';
 import { quoteIdentifier } from './identifier';
-import { schemaSql, schemaSteps, schemaVersion, type SchemaPlan } from './schema.sql';
+import type { SchemaPlan } from './schema-step';
+import { schemaSql, schemaSteps, schemaVersion } from './schema.sql';
 import type { Rows } from './wire-query';
 
 /** Sends one statement on the connection where the schema is looked after. */

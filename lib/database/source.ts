@@ -11,6 +11,8 @@ export interface SourceOptions {
   /** The app's DataSource. */
   readonly dataSource: DataSource | undefined;
   readonly environmentUrl: { readonly name: string; readonly url: string } | undefined;
+  /** With the settings found, but at this URL. */
+  readonly otherUrl?: { readonly name: string; readonly url: string };
 }
 
 /** Whose settings are used, for the log. */
@@ -65,7 +67,8 @@ export class Source {
   ) {
     const [kind, settings] = choose(options);
     this.kind = kind;
-    this.settings = settings;
+    const { otherUrl } = options;
+    this.settings = otherUrl === undefined ? settings : { ...settings, replication: undefined, url: checkUrl(otherUrl.name, otherUrl.url) };
   }
 
   /** A client of its own for the caller, until it is released. */

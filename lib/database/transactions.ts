@@ -6,6 +6,7 @@ import type { Statement } from './identifier';
 import type { InlineSettings, Port } from './lanes';
 import type { Schema } from './schema';
 import type { TransactionManager, TransactionOptions } from './transaction-manager';
+import { savepoint, UndoableQuery } from './undoable-query';
 import { WireQuery, type Rows } from './wire-query';
 
 interface Client {
@@ -14,8 +15,9 @@ interface Client {
   getTransactionStatus?(): string | null;
   /** Not with pg-native. */
   readonly connection?: {
+    on(event: 'commandComplete', listener: (message: { text: string }) => void): void;
     prependListener(event: 'readyForQuery', listener: (message: { status: string }) => void): void;
-    removeListener(event: 'readyForQuery', listener: (message: { status: string }) => void): void;
+    removeListener(event: 'readyForQuery' | 'commandComplete', listener: (message: any) => void): void;
   };
   readonly pipeline?: boolean;
 }
@@ -31,6 +33,9 @@ interface Runner {
 // Whatever type parsers the app has set, columns come as PostgreSQL's text.
 const rawTypes = { getTypeParser: () => (text: string) => text };
 
+/** Milliseconds between looks whether a transaction has ended. */
+const endPoll = 50;
+
 const insideTransaction: InlineSettings = { lockTimeout: undefined, commit: 'transaction' };
 
 /** An open transaction of the app, and what of ours was done in it. */
@@ -44,6 +49,9 @@ export class JoinedTransaction implements Port {
   private turn: Promise<unknown> = Promise.resolve();
   private watched = false;
   private over = false;
+  private readonly atEnd: ((committed: boolean | undefined) => void)[] = [];
+  private lastCommand: string | undefined;
+  private poll: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly runner: Runner,
@@ -55,6 +63,26 @@ export class JoinedTransaction implements Port {
     return !this.over && this.runner.isTransactionActive && this.runner.isReleased !== true;
   }
 
+  /** Has work done once it has ended, before the app goes on after that, with whether it was committed, if that is known; what it throws is lost. */
+  onEnd(work: (committed: boolean | undefined) => void): void {
+    this.atEnd.push(work);
+    // A connection that is lost says nothing, nor does one that cannot be watched.
+    this.poll ??= setInterval(() => this.open || this.end(), endPoll).unref();
+  }
+
+  private end(): void {
+    clearInterval(this.poll);
+    this.poll = undefined;
+    const committed = this.over ? this.lastCommand === 'COMMIT' : undefined;
+    for (const work of this.atEnd.splice(0)) {
+      try {
+        work(committed);
+      } catch {
+        // It must not reach the app's own connection.
+      }
+    }
+  }
+
   /** Does one operation after those that were called in it before, if it is a transaction of our database. */
   inOrder<R>(operation: () => Promise<R>): Promise<R> {
     const turn = this.operations.then(() => this.check(this)).then(operation);
@@ -64,21 +92,27 @@ export class JoinedTransaction implements Port {
 
   /** Sends a statement on the transaction's own connection, after those before it. */
   query(statement: Statement, values: unknown[]): Promise<Rows> {
-    const turn = this.turn.then(() => this.send(statement, values));
+    return this.inTurn(statement, values);
+  }
+
+  /** The same under a savepoint: what the statement has done is undone if `keep` does not like its rows, which are given either way. */
+  undoable(statement: Statement, values: unknown[], keep: (rows: Rows) => boolean): Promise<Rows> {
+    return this.inTurn(statement, values, keep);
+  }
+
+  private inTurn(statement: Statement, values: unknown[], keep?: (rows: Rows) => boolean): Promise<Rows> {
+    const turn = this.turn.then(() => this.send(statement, values, keep));
     this.turn = turn.catch(() => undefined);
     return turn;
   }
 
-  private async send({ text }: Statement, values: unknown[]): Promise<Rows> {
+  private async send({ text }: Statement, values: unknown[], keep: ((rows: Rows) => boolean) | undefined): Promise<Rows> {
     if (!this.open) throw ended();
     const client = (await this.runner.connect()) as Client;
     this.watch(client);
     try {
-      if (client.connection === undefined || client.pipeline === true) {
-        const { rows } = (await client.query({ text, values, rowMode: 'array', types: rawTypes })) as { rows: Rows };
-        return rows;
-      }
-      return await this.sendInside(client, text, values);
+      const isPlain = client.connection === undefined || client.pipeline === true;
+      return await (isPlain ? sendPlainly(client, text, values, keep) : this.sendInside(client, text, values, keep));
     } catch (error) {
       throw error instanceof NoTransactionError ? error : readFailure(error, 'sent').error;
     }
@@ -86,10 +120,12 @@ export class JoinedTransaction implements Port {
 
   // A commit that nobody awaited may be on its way before the statement: whether the transaction is open is asked once
   // more at the moment of sending, of what PostgreSQL said last.
-  private sendInside(client: Client, text: string, values: unknown[]): Promise<Rows> {
+  private sendInside(client: Client, text: string, values: unknown[], keep: ((rows: Rows) => boolean) | undefined): Promise<Rows> {
     return new Promise<Rows>((resolve, reject) => {
       const refusal = (): Error | undefined => (this.over || client.getTransactionStatus?.() === 'I' ? ended() : undefined);
-      const query = new WireQuery(text, '', values, (error) => (error === null ? resolve(query.rows) : reject(error)), refusal);
+      const done = (error: Error | null): void => (error === null ? resolve(query.rows) : reject(error));
+      const query =
+        keep === undefined ? new WireQuery(text, '', values, done, refusal) : new UndoableQuery(text, values, keep, done, refusal);
       client.query(query);
     });
   }
@@ -97,11 +133,18 @@ export class JoinedTransaction implements Port {
   private watch({ connection }: Client): void {
     if (this.watched || connection === undefined) return;
     this.watched = true;
+    // A commit of a transaction that has failed is answered by ROLLBACK.
+    const completed = ({ text }: { text: string }): void => {
+      this.lastCommand = text;
+    };
     const listener = ({ status }: { status: string }): void => {
       if (status !== 'I') return;
       this.over = true;
+      this.end();
       connection.removeListener('readyForQuery', listener);
+      connection.removeListener('commandComplete', completed);
     };
+    connection.on('commandComplete', completed);
     // Before the client's own listener, which sends the next statement.
     connection.prependListener('readyForQuery', listener);
   }
@@ -193,6 +236,18 @@ export class Transactions {
     }
     this.checked.add(owner);
   }
+}
+
+// For clients whose connection cannot be seen.
+async function sendPlainly(client: Client, text: string, values: unknown[], keep: ((rows: Rows) => boolean) | undefined): Promise<Rows> {
+  const query = async (): Promise<Rows> =>
+    ((await client.query({ text, values, rowMode: 'array', types: rawTypes })) as { rows: Rows }).rows;
+  if (keep === undefined) return query();
+  await client.query({ text: savepoint.begin });
+  const rows = await query();
+  if (!keep(rows)) await client.query({ text: savepoint.undo });
+  await client.query({ text: savepoint.end });
+  return rows;
 }
 
 function ended(): NoTransactionError {

@@ -2,13 +2,14 @@
 export type Rows = (string | null)[][];
 
 /** What of a `pg` connection a query of our own uses. */
-interface WireConnection {
+export interface WireConnection {
   readonly stream: { cork?(): void; uncork?(): void };
   readonly parsedStatements: Record<string, string>;
   readonly submittedNamedStatements?: Record<string, string>;
   parse(message: { text: string; name: string; types: undefined }): void;
   bind(message: { portal: string; statement: string; values: unknown[]; binary: boolean; valueMapper: (value: unknown) => unknown }): void;
   execute(message: { portal: string; rows: number }): void;
+  flush(): void;
   sync(): void;
 }
 
@@ -43,18 +44,27 @@ export class WireQuery {
     const { name, text } = this;
     connection.stream.cork?.();
     try {
+      this.begin(connection);
       if (name === '' || (connection.parsedStatements[name] === undefined && connection.submittedNamedStatements?.[name] === undefined)) {
         connection.parse({ text, name, types: undefined });
         if (name !== '' && connection.submittedNamedStatements !== undefined) connection.submittedNamedStatements[name] = text;
       }
       connection.bind({ portal: '', statement: name, values: this.values, binary: false, valueMapper: asIs });
       connection.execute({ portal: '', rows: 0 });
-      connection.sync();
+      this.end(connection);
       this.sent = true;
     } finally {
       connection.stream.uncork?.();
     }
     return null;
+  }
+
+  /** Sends what comes before the statement. */
+  protected begin(_connection: WireConnection): void {}
+
+  /** Sends what comes after it. */
+  protected end(connection: WireConnection): void {
+    connection.sync();
   }
 
   handleDataRow(message: { fields: (string | null)[] }): void {

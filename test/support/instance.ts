@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm';
 import { PgPersistPg } from '../../lib/persist-pg';
-import { resolveOptions, type PersistPgModuleOptions } from '../../lib/persist-pg.options';
+import { type PersistPgModuleOptions } from '../../lib/persist-pg.options';
+import { resolveOptions } from '../../lib/resolved-options';
 
 /** What an instance said. */
 export class Journal {
