@@ -1,0 +1,2 @@
+export { PersistPgThrottlerGuard } from './throttler.guard';
+export { PersistPgThrottlerStorage } from './throttler-storage';

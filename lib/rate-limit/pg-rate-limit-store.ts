@@ -1,0 +1,165 @@
+import type { Batcher } from '../batching/batcher';
+import { Space } from '../batching/space';
+import type { Database } from '../database/database';
+import type { Port } from '../database/lanes';
+import type { Subscription } from '../database/notices';
+import { noInstrumentation } from '../instrumentation';
+import { TableOperations } from '../operations/table-operations';
+import type { ResolvedOptions } from '../resolved-options';
+import { RateLimitChanges } from './rate-limit-changes';
+import { RateLimitChangeSql } from './rate-limit-changes.sql';
+import { HitKind, type Hit } from './rate-limit-hits';
+import { PeekKind } from './rate-limit-reads';
+import type { RateLimitStore } from './rate-limit-store';
+import type { RateLimitResult } from './rate-limiter';
+import { Refusals } from './refusals';
+import { countAt, refuses, resultOf } from './rule-count';
+import type { RuleSet } from './rule-set';
+import { StoreFailure } from './store-failure';
+import type { StoredCounts } from './stored-counts';
+
+/** Notices of keys whose counts were reset or taken back. */
+const topic = 'rate-limit';
+
+/** Bytes of a row beside its key, about. */
+const rowBytes = 160;
+
+/** Counts in PostgreSQL: exact for all processes. */
+export class PgRateLimitStore implements RateLimitStore {
+  private readonly space = new Space('rate limits');
+  /** @internal */
+  readonly refusals: Refusals;
+  private readonly failure: StoreFailure;
+  private readonly kept: LimitTable;
+  private readonly durable: LimitTable;
+  private readonly changes: RateLimitChanges;
+  private subscription: Subscription | undefined;
+
+  constructor(
+    private readonly database: Database,
+    private readonly batcher: Batcher<Port>,
+    private readonly options: ResolvedOptions,
+    warn: (message: string) => void,
+  ) {
+    const { durability, onError, timeout } = options.rateLimit;
+    this.refusals = new Refusals(() => this.heardAt());
+    this.failure = new StoreFailure(onError, warn);
+    this.kept = new LimitTable(database.schema.table('rate_limit'), durability, timeout, this.refusals);
+    this.durable = new LimitTable(database.schema.table('rate_limit_durable'), 'durable', timeout, this.refusals);
+    const operations = new TableOperations('rate_limit', database, batcher, options);
+    const sql = new RateLimitChangeSql(this.kept.name, this.durable.name);
+    this.changes = new RateLimitChanges(sql, durability, operations, this.space);
+  }
+
+  hit(key: string, rules: RuleSet, cost: number): Promise<readonly RateLimitResult[]> {
+    const remembered = this.refusals.verdict(key, rules, cost);
+    if (remembered !== undefined) {
+      this.count('remembered');
+      return Promise.resolve(remembered);
+    }
+    const input: Hit = { rules, cost };
+    const { timeout } = this.options.rateLimit;
+    const answer = this.batcher.submit(
+      this.tableOf(rules).hits(rules.shape),
+      this.space,
+      key,
+      input,
+      key.length,
+      rowBytes + key.length,
+      timeout,
+    );
+    return answer.then(this.counted, (error: unknown) => {
+      const instead = this.failure.hit(error, key, rules, cost);
+      this.count('failed');
+      return instead;
+    });
+  }
+
+  async peek(key: string, rules: RuleSet): Promise<readonly RateLimitResult[]> {
+    const { timeout } = this.options.rateLimit;
+    try {
+      const stored = await this.batcher.submit(this.tableOf(rules).peeks, this.space, key, rules, key.length, rowBytes, timeout);
+      return resultsOf(rules, stored);
+    } catch (error) {
+      return this.failure.peek(error, key, rules);
+    }
+  }
+
+  async adjust(key: string, rules: RuleSet, by: number): Promise<readonly RateLimitResult[]> {
+    if (by < 0) this.refusals.forget([key]);
+    const stored = await this.changes.adjust(key, rules, by);
+    if (by < 0) this.tell(key);
+    return stored.length === 0 ? resultsOf(rules, undefined) : stored.flatMap((each) => resultsOf(rules, each));
+  }
+
+  async reset(key: string, ruleName: string | undefined): Promise<void> {
+    this.refusals.forget([key]);
+    // Takes its turn at once, before anything is awaited.
+    const done = this.changes.reset(key, ruleName);
+    await Promise.all([done, this.failure.reset(key, ruleName)]);
+    this.tell(key);
+  }
+
+  /** Relations to sweep. */
+  get tables(): string[] {
+    return [this.kept.name, this.durable.name];
+  }
+
+  // Listening takes a connection: only who remembers a refusal for longer needs it.
+  private heardAt(): number | undefined {
+    this.subscription ??= this.database.notices.subscribe(
+      topic,
+      { items: (keys) => this.refusals.forget(keys), missed: () => this.refusals.forget() },
+      { heartbeat: true },
+    );
+    return this.database.notices.provenAt;
+  }
+
+  /** Other processes may remember refusals of the key. */
+  private tell(key: string): void {
+    this.database.notices.publish(topic, key);
+  }
+
+  private readonly counted = (results: readonly RateLimitResult[]): readonly RateLimitResult[] => {
+    if (this.options.instrumentation !== noInstrumentation) this.count(results.every(({ allowed }) => allowed) ? 'allowed' : 'refused');
+    return results;
+  };
+
+  private count(verdict: 'allowed' | 'refused' | 'remembered' | 'failed'): void {
+    this.options.instrumentation.count('persistpg_limits_total', 1, { verdict });
+  }
+
+  private tableOf({ durable }: RuleSet): LimitTable {
+    return durable ? this.durable : this.kept;
+  }
+}
+
+/** What a hit of cost 1 would get. */
+function resultsOf({ rules }: RuleSet, stored: StoredCounts | undefined): RateLimitResult[] {
+  const { counts = [], at = 0 } = stored ?? {};
+  return rules.map((rule, place) => {
+    const count = countAt(rule, counts[place], at);
+    return resultOf(rule, count, at, refuses(rule, count, at, 1) ? 1 : undefined);
+  });
+}
+
+/** The kinds of operations of a table of limits. */
+class LimitTable {
+  readonly peeks: PeekKind;
+  private readonly byShape = new Map<string, HitKind>();
+
+  constructor(
+    readonly name: string,
+    private readonly durability: ResolvedOptions['rateLimit']['durability'],
+    private readonly timeout: number,
+    private readonly refusals: Refusals,
+  ) {
+    this.peeks = new PeekKind(name);
+  }
+
+  hits(shape: string): HitKind {
+    let kind = this.byShape.get(shape);
+    if (kind === undefined) this.byShape.set(shape, (kind = new HitKind(shape, this.name, this.durability, this.timeout, this.refusals)));
+    return kind;
+  }
+}
