@@ -1,0 +1,248 @@
+import { DataSource } from 'typeorm';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { PgPersistPg } from '../../lib/persist-pg';
+import type { PersistPgModuleOptions } from '../../lib/persist-pg.options';
+import { eventually, testDatabase } from '../support/database';
+import { Journal, openPersistPg } from '../support/instance';
+import { hasPgBouncer, PgBouncer } from '../support/pgbouncer';
+import { tcpProxy } from '../support/tcp-proxy';
+import { Workshop } from './behaviour/setup';
+
+const database = testDatabase();
+const table = `${database.schema}.cache`;
+
+/** An instance that serves near copies already. */
+async function open(options: Partial<PersistPgModuleOptions> = {}, near = { ttl: '1m' as const }, journal = new Journal()): Promise<PgPersistPg> {
+  const persist = openPersistPg({ url: database.url, schema: database.schema, ...options, cache: { timeout: '5s', near } }, journal);
+  onTestFinished(() => persist.close());
+  await serving(persist);
+  return persist;
+}
+
+/** Resolves when a copy has been served. */
+async function serving({ cache }: PgPersistPg): Promise<void> {
+  const probe = cache.namespace(`probe ${Math.random()}`);
+  await probe.set('k', 1);
+  await eventually(async () => {
+    await probe.get('k');
+    return probe.stats().nearHits > 0;
+  });
+}
+
+/** What the table says now, past the copies; the table is changed so that nobody hears of it. */
+const tamper = (key: string, payload: string) => database.query(`update ${table} set payload = $2 where namespace = '' and key = $1`, [key, payload]);
+
+async function nearHits({ cache }: PgPersistPg, work: () => Promise<unknown>): Promise<number> {
+  const before = cache.stats().nearHits;
+  await work();
+  return cache.stats().nearHits - before;
+}
+
+describe('near copies', () => {
+  it('are served without asking the database: of what was read, written and made', async () => {
+    const a = await open();
+    await a.cache.set('written', { n: 1 }, { tags: ['t'] });
+    await database.query(`insert into ${table} (namespace, key, payload, expires_at, at) values ('', 'read', '{"n":2}', now() + interval '1 h', now())`);
+    await a.cache.get('read');
+    await a.cache.getOrSet('made', () => ({ n: 3 }));
+    await database.query(`delete from ${table} where namespace = ''`);
+    const hits = await nearHits(a, async () => {
+      expect(await a.cache.mget(['written', 'read', 'made', 'missing'])).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }, undefined]);
+      expect(await a.cache.get('written')).toEqual({ n: 1 });
+      expect(await a.cache.getOrSet('read', () => 'made')).toEqual({ n: 2 });
+    });
+    expect(hits).toBe(5);
+    // Each caller has its own.
+    (await a.cache.get<{ n: number }>('written'))!.n = 9;
+    expect(await a.cache.get('written')).toEqual({ n: 1 });
+    await a.cache.clear();
+  });
+
+  it('live no longer than near.ttl, nor than the entry is fresh', async () => {
+    const a = await open({}, { ttl: 150 as never });
+    await a.cache.set('long', 1, '1h');
+    await a.cache.set('short', 1, { ttl: 60, grace: '1h' });
+    await tamper('long', '2');
+    expect(await a.cache.get('long')).toBe(1);
+    await eventually(async () => (await a.cache.get('long')) === 2, { deadline: 2_000 });
+    expect(await a.cache.get('short')).toBeUndefined();
+    expect(await a.cache.getOrSet('short', () => Promise.reject(new Error('no')))).toBe(1);
+  });
+
+  it('go when another process writes or evicts', async () => {
+    const [a, b] = [await open(), await open()];
+    const others = [
+      () => b.cache.set('k', 'new'),
+      () => b.cache.delete('k'),
+      () => b.cache.expire('k'),
+      () => b.cache.deleteByTag('t'),
+      () => b.cache.deletePrefix('k'),
+      () => b.cache.clear(),
+      () => b.cache.getOrSet('k', () => 'new', { forceFresh: true }),
+    ];
+    for (const change of others) {
+      await a.cache.set('k', 'old', { tags: ['t'] });
+      await a.cache.namespace('n').set('k', 'kept', { tags: ['t'] });
+      expect(await a.cache.get('k')).toBe('old');
+      await change();
+      await eventually(async () => (await a.cache.get('k')) !== 'old');
+      expect(await nearHits(a, () => a.cache.namespace('n').get('k'))).toBe(0);
+      expect(a.cache.namespace('n').stats().nearHits).toBeGreaterThan(0);
+    }
+  });
+
+  it('go at once in the process that evicts', async () => {
+    const a = await open();
+    for (const change of [
+      () => a.cache.delete('k'),
+      () => a.cache.expire('k'),
+      () => a.cache.deleteByTag('t'),
+      () => a.cache.deletePrefix('k'),
+      () => a.cache.clear(),
+    ]) {
+      await a.cache.set('k', 'old', { tags: ['t'] });
+      const evicted = change();
+      await evicted;
+      expect(await a.cache.get('k')).toBeUndefined();
+    }
+  });
+
+  it('a write that loses against another keeps no copy of its own', async () => {
+    const [a, b] = [await open(), await open()];
+    for (let round = 0; round < 30; round++) {
+      await Promise.all([a.cache.set('race', `a${round}`), b.cache.set('race', `b${round}`), a.cache.get('race'), b.cache.get('race')]);
+    }
+    const [row] = await database.query<{ payload: string }>(`select payload from ${table} where namespace = '' and key = 'race'`);
+    const left = JSON.parse(row!.payload) as string;
+    await eventually(async () => (await a.cache.get('race')) === left && (await b.cache.get('race')) === left);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect([await a.cache.get('race'), await b.cache.get('race')]).toEqual([left, left]);
+  });
+
+  it('a value that is made wakes those who wait for it elsewhere', async () => {
+    const [a, b] = [await open(), await open()];
+    const work = new Workshop<string>();
+    const leading = a.cache.getOrSet('wake', work.factory);
+    await work.busy();
+    const waiting = b.cache.getOrSet('wake', () => 'second run');
+    await eventually(() => b.cache.room.flights.has('', 'wake'));
+    work.give('value');
+    expect(await Promise.all([leading, waiting])).toEqual(['value', 'value']);
+  });
+
+  it('evictions heard of another process are not undone by what is made meanwhile', async () => {
+    const [a, b] = [await open(), await open()];
+    const work = new Workshop<string>();
+    const making = a.cache.getOrSet('late', async ({ setTags }) => {
+      const value = await work.factory();
+      setTags(['late tag']);
+      return value;
+    });
+    await work.busy();
+    await b.cache.deleteByTag('late tag');
+    // Heard when what was published after it is.
+    await a.cache.set('heard', 1);
+    await b.cache.set('heard', 2);
+    await eventually(async () => (await a.cache.get('heard')) === 2);
+    work.give('old');
+    await making;
+    expect(await a.cache.get('late')).toBeUndefined();
+  });
+});
+
+describe('near copies and transactions', () => {
+  it('go in all processes after the commit, not before, and not after a rollback', async () => {
+    const dataSource = await new DataSource({ type: 'postgres', url: database.url }).initialize();
+    onTestFinished(() => dataSource.destroy());
+    const [a, b] = [await open({ url: undefined as never, dataSource } as never), await open()];
+    const changes: ((cache: PgPersistPg['cache']) => Promise<unknown>)[] = [
+      (cache) => cache.set('k', 'new'),
+      (cache) => cache.delete('k'),
+      (cache) => cache.expire('k'),
+      (cache) => cache.deleteByTag('t'),
+      (cache) => cache.deletePrefix('k'),
+      (cache) => cache.clear(),
+    ];
+    for (const change of changes) {
+      for (const commit of [false, true]) {
+        await a.cache.set('k', 'old', { tags: ['t'] });
+        await eventually(async () => (await b.cache.get('k')) === 'old');
+        const work = a.transaction(async (tx) => {
+          await change(tx.cache as PgPersistPg['cache']);
+          await new Promise((resolve) => setTimeout(resolve, 30));
+          for (const { cache } of [a, b]) expect(await cache.get('k')).toBe('old');
+          if (!commit) throw new Error('roll back');
+        });
+        await work.catch((error: Error) => expect(error.message).toBe('roll back'));
+        const expected = !commit ? 'old' : change === changes[0] ? 'new' : undefined;
+        // In this process at once.
+        expect(await a.cache.get('k')).toBe(expected);
+        await eventually(async () => (await b.cache.get('k')) === expected);
+        if (!commit) expect(await nearHits(b, () => b.cache.get('k'))).toBe(1);
+      }
+    }
+  });
+});
+
+describe('near copies are served only while it is proven that evictions are heard', () => {
+  it('not when the listening connection is cut, and again when there is another', async () => {
+    await using proxy = await tcpProxy(database.url);
+    const a = await open({ listenUrl: proxy.url });
+    const b = await open();
+    await a.cache.set('k', 'old');
+    await proxy.stop();
+    await b.cache.set('k', 'new');
+    await eventually(async () => (await a.cache.get('k')) === 'new', { deadline: 2_000 });
+    await proxy.start();
+    await serving(a);
+    expect(await a.cache.get('k')).toBe('new');
+  });
+
+  it('no later than 2 s after the last heartbeat when the connection is half-open', async () => {
+    await using proxy = await tcpProxy(database.url);
+    const a = await open({ listenUrl: proxy.url });
+    const b = await open();
+    await a.cache.set('k', 'old');
+    proxy.pause();
+    const since = performance.now();
+    await b.cache.set('k', 'new');
+    let servedAt = 0;
+    while (performance.now() - since < 2_600) {
+      if ((await a.cache.get('k')) === 'old') servedAt = performance.now() - since;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(servedAt).toBeLessThan(2_050);
+    proxy.resume();
+    await serving(a);
+    expect(await a.cache.get('k')).toBe('new');
+  });
+
+  it('never where LISTEN does not work, which one warning says', async () => {
+    if (!hasPgBouncer()) return;
+    await using pooler = await PgBouncer.start(database.url);
+    const journal = new Journal();
+    const persist = openPersistPg({ url: pooler.url, schema: database.schema, timeout: 1_000, cache: { timeout: '5s', near: {} } }, journal);
+    onTestFinished(() => persist.close());
+    await persist.cache.set('k', 1);
+    await eventually(() => journal.warnings.some((warning) => warning.includes('near copies')));
+    for (let i = 0; i < 5; i++) expect(await persist.cache.get('k')).toBe(1);
+    expect(persist.cache.stats()).toMatchObject({ nearHits: 0, hits: 5 });
+    expect(journal.warnings.filter((warning) => warning.includes('near copies'))).toHaveLength(1);
+  });
+
+  it('nothing is said when the instance is closed before', async () => {
+    const journal = new Journal();
+    const persist = openPersistPg({ url: database.url, schema: database.schema, cache: { near: {} } }, journal);
+    await persist.cache.set('k', 1);
+    await persist.close();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(journal.warnings).toEqual([]);
+  });
+});
+
+it('without near, nothing listens', async () => {
+  const persist = openPersistPg({ url: database.url, schema: database.schema, applicationName: 'deaf' });
+  onTestFinished(() => persist.close());
+  await persist.cache.set('k', 1);
+  expect(await database.query(`select from pg_stat_activity where application_name = 'deaf' and query ilike 'listen%'`)).toEqual([]);
+});

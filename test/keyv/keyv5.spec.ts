@@ -1,0 +1,3 @@
+import { describeKeyv } from './keyv-behaviour';
+
+describeKeyv('Keyv 5');
