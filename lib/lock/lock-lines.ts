@@ -1,0 +1,90 @@
+import type { Lease } from './lease';
+import { LockLine, type LineHost } from './lock-line';
+import type { WaitOptions } from './lock-options';
+import type { LockStore, LockTarget } from './lock-store';
+import { PollTimer } from './poll-timer';
+
+/** How long is listened on when nobody waits any more. */
+const linger = 30_000;
+
+/** The lines of those who wait, one for each lock and semaphore. */
+export class LockLines {
+  /** By name: a lock and a semaphore may have the same, and not all need say the same number of permits. */
+  private readonly lines = new Map<string, LockLine[]>();
+  private readonly host: LineHost;
+  private deaf: (() => void) | undefined;
+  private lingering: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly store: LockStore,
+    timeout: number,
+    take: LineHost['take'],
+  ) {
+    this.host = { store, timeout, take, timer: new PollTimer(), empty: (line) => this.remove(line) };
+  }
+
+  /** Whether anybody waits for it. */
+  has(target: LockTarget): boolean {
+    return this.lineOf(target) !== undefined;
+  }
+
+  /** Waits for what could not be had, behind those who came before; `since` when it was called for, by `performance.now()`. */
+  wait(target: LockTarget, options: WaitOptions, since: number): Promise<Lease> {
+    let line = this.lineOf(target);
+    if (line === undefined) {
+      line = new LockLine(target, this.host);
+      this.lines.set(target.name, [...(this.lines.get(target.name) ?? []), line]);
+    }
+    this.listen();
+    return line.join(options, since);
+  }
+
+  /** A holder of this process has let go, and whether another process wants to have it. */
+  released(name: string, wanted: boolean): void {
+    this.wake(name, wanted ? 'yield' : 'try');
+  }
+
+  /** Something has changed with the holders of a name, or of all. */
+  changed(name?: string): void {
+    if (name !== undefined) this.wake(name, 'look');
+    else for (const each of this.lines.keys()) this.wake(each, 'look');
+  }
+
+  /** Lets nobody wait any more. */
+  close(error: unknown): void {
+    for (const line of [...this.lines.values()].flat()) line.refuse(error);
+    clearTimeout(this.lingering);
+    this.deaf?.();
+    this.deaf = undefined;
+  }
+
+  private lineOf({ name, permits }: LockTarget): LockLine | undefined {
+    return this.lines.get(name)?.find(({ target }) => target.permits === permits);
+  }
+
+  private wake(name: string, call: Parameters<LockLine['wake']>[0]): void {
+    for (const line of this.lines.get(name) ?? []) line.wake(call);
+  }
+
+  private remove(line: LockLine): void {
+    const { name } = line.target;
+    const others = this.lines.get(name)?.filter((each) => each !== line) ?? [];
+    if (others.length === 0) this.lines.delete(name);
+    else this.lines.set(name, others);
+    if (this.lines.size > 0 || this.deaf === undefined) return;
+    clearTimeout(this.lingering);
+    this.lingering = setTimeout(() => {
+      this.deaf?.();
+      this.deaf = undefined;
+    }, linger);
+    this.lingering.unref();
+  }
+
+  private listen(): void {
+    clearTimeout(this.lingering);
+    this.deaf ??= this.store.hear(
+      (name) => this.wake(name, 'try'),
+      () => this.changed(),
+    );
+  }
+}
