@@ -1,0 +1,65 @@
+import { InvalidArgumentError } from '../persist-pg.errors';
+import { changesBetween, type Changes, type Fields } from './session-fields';
+import type { StoredSession } from './session-store';
+
+/**
+ * What is known to be stored of a session: what a request has loaded, or has written itself. It stays as it was, whatever
+ * becomes of the object that the request works on; only what differs from it is written.
+ */
+export class SessionBase {
+  readonly since = performance.now();
+  private known: Fields | undefined;
+
+  constructor(
+    /** Hash of the session id. */
+    readonly id: string,
+    private readonly read: () => Fields,
+    private readonly stored: Omit<StoredSession, 'json'>,
+  ) {}
+
+  get userId(): string | undefined {
+    return this.stored.userId;
+  }
+
+  changesTo(fields: Fields): Changes | undefined {
+    this.known ??= this.read();
+    return changesBetween(this.known, fields);
+  }
+
+  /** Whether it is time to prolong it: `touchAfter` or a tenth of its life has passed since it was written, or it is to end sooner. */
+  isDue(touchAfter: number, endAt: number | undefined): boolean {
+    const { age, life, expiresAt } = this.stored;
+    const sinceWritten = age + performance.now() - this.since;
+    return sinceWritten >= touchAfter || sinceWritten * 10 >= life || (endAt !== undefined && endAt + 1_000 < expiresAt);
+  }
+}
+
+/**
+ * The bases of an instance, kept with the objects that they are of, never by session id: two requests of one session know
+ * different things.
+ */
+export class SessionBases {
+  private readonly loaded = new WeakMap<object, SessionBase>();
+  private readonly written = new WeakMap<object, SessionBase>();
+
+  /** Keeps what was loaded with the object that was handed out for it. */
+  rememberLoaded(handedOut: object, base: SessionBase): void {
+    this.loaded.set(handedOut, base);
+  }
+
+  /** Keeps what was written with the object it was made of: a second save of it must not write again what others have changed since. */
+  rememberWritten(data: object, base: SessionBase): void {
+    this.written.set(data, base);
+  }
+
+  /** What is known of the session that `data` are to be saved as: the later of what was loaded and what was written of them. */
+  of(id: string, data: object, given: unknown): { readonly base: SessionBase | undefined; readonly isLoaded: boolean } {
+    const before = this.written.get(data);
+    const own = before?.id === id ? before : undefined;
+    if (given === undefined || given === null) return { base: own, isLoaded: false };
+    const base = this.loaded.get(given as object);
+    if (base === undefined) throw new InvalidArgumentError('loaded', 'must be what `load` gave');
+    if (base.id !== id) throw new InvalidArgumentError('loaded', 'is of another session');
+    return own === undefined || own.since < base.since ? { base, isLoaded: true } : { base: own, isLoaded: false };
+  }
+}

@@ -1,0 +1,124 @@
+import { isDeepStrictEqual } from 'node:util';
+import { InvalidArgumentError, InvalidValueError } from '../persist-pg.errors';
+
+/** JSON texts by top-level field. */
+export type Fields = ReadonlyMap<string, string>;
+
+/**
+ * The top-level fields of a session as JSON says them: `toJSON` honoured, what is `undefined` left out. What JSON cannot
+ * say at all (BigInt, cycles), what PostgreSQL cannot keep, and what is over `maxSize` bytes throws `InvalidValueError`.
+ */
+export function readFields(id: string, data: unknown, maxSize: number): Map<string, string> {
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) {
+    throw new InvalidArgumentError(
+      'data',
+      `must be an object of fields, not ${data === null ? 'null' : Array.isArray(data) ? 'an array' : typeof data}`,
+    );
+  }
+  const object = whole(id, data);
+  const fields = new Map<string, string>();
+  let size = 2;
+  for (const name of Object.keys(object)) {
+    const json = stringify(id, object, name);
+    if (json === undefined) continue;
+    const problem = unkeepable(JSON.stringify(name)) ?? unkeepable(json);
+    if (problem !== undefined) throw new InvalidValueError(id, [{ message: problem, path: [name] }]);
+    size += Buffer.byteLength(name) + Buffer.byteLength(json) + 4;
+    fields.set(name, json);
+  }
+  if (size > maxSize)
+    throw new InvalidValueError(id, [{ message: `is ${size} bytes large; the limit is ${maxSize} (option maxValueSize)` }]);
+  return fields;
+}
+
+/** The fields of a session that was read back. */
+export function fieldsOf(data: object): Map<string, string> {
+  return new Map(Object.entries(data).map(([name, value]) => [name, JSON.stringify(value)]));
+}
+
+/** One JSON text of all fields. */
+export function joinFields(fields: Fields): string {
+  let json = '{';
+  for (const [name, text] of fields) json += `${json === '{' ? '' : ','}${JSON.stringify(name)}:${text}`;
+  return `${json}}`;
+}
+
+/** Fields that were set and removed. */
+export interface Changes {
+  readonly set: Fields;
+  readonly gone: readonly string[];
+}
+
+/** What leads from one state to the other; `undefined` if they say the same. */
+export function changesBetween(before: Fields, after: Fields): Changes | undefined {
+  const set = new Map<string, string>();
+  for (const [name, json] of after) if (!isSame(name, before.get(name), json)) set.set(name, json);
+  const gone = [...before.keys()].filter((name) => !after.has(name));
+  return set.size === 0 && gone.length === 0 ? undefined : { set, gone };
+}
+
+/** The moments of a session's cookie, which are those of its end; everything else about the cookie is data. */
+const moments = ['expires', 'originalExpires'] as const;
+
+/** The end that the session's cookie asks for, if it does. */
+export function cookieExpiry(fields: Fields): Date | undefined {
+  const cookie = parseCookie(fields.get('cookie'));
+  const expires = cookie?.['expires'];
+  const moment = typeof expires === 'string' || typeof expires === 'number' ? new Date(expires) : undefined;
+  return moment === undefined || Number.isNaN(moment.getTime()) ? undefined : moment;
+}
+
+/** Has the cookie say when the session really ends: that moves without the cookie being written. */
+export function correctCookie(data: Record<string, unknown>, expiresAt: Date): void {
+  const cookie = data['cookie'];
+  if (typeof cookie !== 'object' || cookie === null) return;
+  for (const name of moments) {
+    const moment = (cookie as Record<string, unknown>)[name];
+    if (typeof moment === 'string' || typeof moment === 'number') (cookie as Record<string, unknown>)[name] = expiresAt.toISOString();
+  }
+}
+
+function isSame(name: string, before: string | undefined, after: string): boolean {
+  if (before === after) return true;
+  if (before === undefined) return false;
+  if (name === 'cookie') return isDeepStrictEqual(parseCookie(before, true), parseCookie(after, true));
+  // The names in an object come back in another order than they went.
+  return before.length === after.length && isDeepStrictEqual(JSON.parse(before), JSON.parse(after));
+}
+
+function parseCookie(json: string | undefined, withoutMoments = false): Record<string, unknown> | undefined {
+  const cookie: unknown = json === undefined ? undefined : JSON.parse(json);
+  if (typeof cookie !== 'object' || cookie === null) return undefined;
+  const fields = cookie as Record<string, unknown>;
+  if (withoutMoments) for (const name of moments) if (fields[name] !== undefined && fields[name] !== null) fields[name] = true;
+  return fields;
+}
+
+function whole(id: string, data: object): Record<string, unknown> {
+  const { toJSON } = data as { toJSON?: unknown };
+  if (typeof toJSON !== 'function') return data as Record<string, unknown>;
+  const made: unknown = toJSON.call(data, '');
+  if (typeof made === 'object' && made !== null && !Array.isArray(made)) return made as Record<string, unknown>;
+  throw new InvalidValueError(id, [{ message: 'has a toJSON that does not give an object' }]);
+}
+
+function stringify(id: string, object: Record<string, unknown>, name: string): string | undefined {
+  try {
+    return JSON.stringify(object[name]) as string | undefined;
+  } catch (error) {
+    const message = error instanceof Error ? error.message.split('\n')[0]! : String(error);
+    throw new InvalidValueError(id, [{ message: `is not JSON data: ${message}`, path: [name] }], { cause: error });
+  }
+}
+
+// Both come out of JSON.stringify as escapes: a lone surrogate always, a pair never.
+const escapes = /(?<!\\)(?:\\\\)*\\u(0000|d[89a-f][0-9a-f]{2})/;
+
+function unkeepable(json: string): string | undefined {
+  if (!json.includes('\\u')) return undefined;
+  const [, code] = escapes.exec(json) ?? [];
+  if (code === undefined) return undefined;
+  return code === '0000'
+    ? 'contains \\u0000, which PostgreSQL cannot keep'
+    : 'contains half of a surrogate pair, which UTF-8 cannot express';
+}

@@ -1,0 +1,4 @@
+import { describeReservations } from './reservations-behaviour';
+import { inMemory } from './in-memory';
+
+describeReservations('reservations in memory', inMemory);

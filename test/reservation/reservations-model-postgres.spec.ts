@@ -1,0 +1,7 @@
+import { it } from 'vitest';
+import { reservationsOnPostgres } from './on-postgres';
+import { checkReservationsModel } from './reservations-model';
+
+const make = reservationsOnPostgres();
+
+it('random sequences of calls have the same answers on PostgreSQL as in memory', () => checkReservationsModel(make, { runs: 60 }), 60_000);
