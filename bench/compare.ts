@@ -1,15 +1,14 @@
 import type { Bench } from './bench';
-import type { Contender } from './contenders/contender';
 import { ours } from './contenders/persist-pg';
 import { alternate, median, type Participant, type Round } from './measure';
 import type { Limit, Row, Section } from './report';
 
 /** What is asked of a comparison. */
-export interface Comparison {
+export interface Comparison<C> {
   readonly title: string;
   readonly callers: number;
   /** What every caller does. */
-  readonly operation: (contender: Contender) => () => Promise<unknown>;
+  readonly operation: (contender: C) => () => Promise<unknown>;
   /** Our rate over that of a contender, by its name; the others are shown without a demand. */
   readonly atLeast?: Readonly<Record<string, number>>;
   readonly rounds?: number;
@@ -19,7 +18,11 @@ export interface Comparison {
 }
 
 /** Contenders beside each other, ours first. */
-export async function compare(bench: Bench, contenders: readonly Contender[], comparison: Comparison): Promise<Section> {
+export async function compare<C extends Omit<Participant, 'operation'>>(
+  bench: Bench,
+  contenders: readonly C[],
+  comparison: Comparison<C>,
+): Promise<Section> {
   const { title, callers, operation, atLeast = {}, notes = [] } = comparison;
   const { rounds = bench.rounds, duration = bench.duration } = comparison;
   const participants = contenders.map((contender): Participant => {

@@ -6,12 +6,16 @@ import { writeChart } from './chart';
 import { environmentOf, printEnvironment } from './environment';
 import { printSection, printVerdict, readResults, writeResult, type Section } from './report';
 import { bigValues } from './scenarios/big-values';
+import { cachedHttp } from './scenarios/cached-http';
 import { get } from './scenarios/get';
 import { hotUpdates } from './scenarios/hot-updates';
 import { incr } from './scenarios/incr';
 import { keyCounts } from './scenarios/key-counts';
+import { keyv } from './scenarios/keyv';
 import { largeMset } from './scenarios/large-mset';
+import { limiter } from './scenarios/limiter';
 import { lockedKey } from './scenarios/locked-key';
+import { locks } from './scenarios/locks';
 import { mget } from './scenarios/mget';
 import { mixed } from './scenarios/mixed';
 import { mset } from './scenarios/mset';
@@ -20,6 +24,7 @@ import { queuedSets } from './scenarios/queued-sets';
 import { set } from './scenarios/set';
 import { singleCaller } from './scenarios/single-caller';
 import { statementMemory } from './scenarios/statement-memory';
+import { throttledHttp } from './scenarios/throttled-http';
 import { valueSizes } from './scenarios/value-sizes';
 import { startPostgres } from './servers';
 
@@ -40,6 +45,11 @@ const scenarios: readonly Scenario[] = [
   oldSnapshot,
   queuedSets,
   statementMemory,
+  keyv,
+  cachedHttp,
+  limiter,
+  locks,
+  throttledHttp,
 ];
 
 const usage = `npm run bench                          all scenarios

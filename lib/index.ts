@@ -1,17 +1,9 @@
 export { PersistPgModule, type PersistPgFeature } from './persist-pg.module';
 export type { PersistPgModuleAsyncOptions, PersistPgModuleExtras, PersistPgOptionsFactory } from './persist-pg.module-definition';
-export type {
-  CacheDefaults,
-  Durability,
-  ExpiryStrategy,
-  NearOptions,
-  Normalizer,
-  PersistPgModuleOptions,
-  SessionOptions,
-  SweeperOptions,
-} from './persist-pg.options';
+export type { Durability, ExpiryStrategy, PersistPgModuleOptions } from './persist-pg.options';
 export { createPersistPg, PersistPg, type PersistPgTransaction } from './persist-pg';
 export {
+  CACHE,
   getCollectionToken,
   getKvToken,
   getPersistPgToken,
@@ -19,7 +11,11 @@ export {
   InjectKv,
   InjectPersistPg,
   KV,
+  LOCKS,
   PERSIST_PG,
+  RATE_LIMITER,
+  RESERVATIONS,
+  SESSIONS,
   SWEEPER,
   type PersistPgService,
 } from './persist-pg.tokens';
@@ -30,7 +26,6 @@ export {
   type CompareAndSetResult,
   type ConditionOptions,
   type ExpiryOptions,
-  type KeyFilter,
   type KvEntry,
   type KvStats,
   type ScanOptions,
@@ -39,11 +34,37 @@ export {
 export type { Collection, CollectionDefinition, CollectionOf, CollectionOptions, PathOf } from './kv/collection';
 export { defineCollection } from './kv/collection-definition';
 
-export { Sweeper, type SweepResult } from './sweeper/sweeper';
+export { PersistPgCache } from './cache/persist-pg-cache';
+export type { CacheDefaults, CacheFactoryContext, CacheStats, GetOrSetOptions, NearOptions } from './cache/cache-options';
+export { FactoryFailedError, FactoryTimeoutError } from './cache/cache.errors';
+export { CacheEvict, type CacheEvictOptions } from './cache/cache-evict';
+export { Cached, type CachedOptions } from './cache/cached';
+
+export { LockService, type Semaphore, type TransactionLocks } from './lock/lock-service';
+export type { AcquireOptions, HeldLock, Lock, LockOptions } from './lock/lock';
+export { LockLostError, LockTimeoutError } from './lock/lock.errors';
+export { WithLock, type WithLockOptions } from './lock/with-lock';
+export type { AsyncMethodDecorator, SkippableMethodDecorator } from './async-method';
+
+export { RateLimiter, type RateLimitResult, type RateLimitRule } from './rate-limit/rate-limiter';
+export { RateLimit } from './rate-limit/rate-limit.decorator';
+export { RateLimitExceededError } from './rate-limit/rate-limit.errors';
+export { RateLimitGuard } from './rate-limit/rate-limit.guard';
+
+export { Reservations, type Reservation } from './reservation/reservations';
+export { normalizeEmail, normalizeUsername, type Normalizer } from './reservation/normalizers';
+export { ReservationConflictError } from './reservation/reservation.errors';
+
+export { Sessions, type LoadedSession, type SessionInfo } from './session/sessions';
+export type { SessionOptions } from './session/session-options';
+export { SessionGoneError } from './session/session.errors';
+
+export { Sweeper, type SweeperOptions, type SweepResult } from './sweeper/sweeper';
 
 export { createPersistPgMigration } from './database/migration';
 export type { TransactionManager, TransactionOptions } from './database/transaction-manager';
 
+export type { KeyFilter } from './key-filter';
 export { parseDuration, type Duration, type DurationUnit } from './duration';
 export type { Instrumentation } from './instrumentation';
 export {

@@ -1,4 +1,9 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { FactoryFailedError, FactoryTimeoutError } from './cache/cache.errors';
+import type { LockLostError, LockTimeoutError } from './lock/lock.errors';
+import type { RateLimitExceededError } from './rate-limit/rate-limit.errors';
+import type { ReservationConflictError } from './reservation/reservation.errors';
+import type { SessionGoneError } from './session/session.errors';
 
 /** Codes of errors; stable, safe across copies of the package. */
 export type PersistPgErrorCode = keyof PersistPgErrors;
@@ -15,6 +20,13 @@ export interface PersistPgErrors {
   DATABASE: DatabaseError;
   KEY_LOCKED: KeyLockedError;
   NOT_A_NUMBER: NotANumberError;
+  SESSION_GONE: SessionGoneError;
+  LOCK_TIMEOUT: LockTimeoutError;
+  LOCK_LOST: LockLostError;
+  RATE_LIMIT_EXCEEDED: RateLimitExceededError;
+  RESERVATION_CONFLICT: ReservationConflictError;
+  FACTORY_TIMEOUT: FactoryTimeoutError;
+  FACTORY_FAILED: FactoryFailedError;
   CLOSED: PersistPgError;
 }
 
@@ -24,6 +36,15 @@ export interface ErrorDetails {
   cause?: unknown;
   /** Whether the operation may have taken effect although it failed. */
   outcomeUnknown?: boolean;
+  /** HTTP status, where a client caused it: frameworks then answer so, and show the message. */
+  status?: number;
+}
+
+const classCodes = new Map<unknown, PersistPgErrorCode>();
+
+/** @internal Makes `instanceof` of an error class go by its code. */
+export function codeOf(errorClass: unknown, code: PersistPgErrorCode): void {
+  classCodes.set(errorClass, code);
 }
 
 const brand = Symbol.for('nestjs-persistpg/1/error');
@@ -45,6 +66,10 @@ export abstract class PersistPgError extends Error {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
     this.name = new.target.name;
     this.outcomeUnknown = details.outcomeUnknown ?? false;
+    if (details.status !== undefined) {
+      this.status = this.statusCode = details.status;
+      this.expose = true;
+    }
     Object.defineProperty(this, brand, { value: true });
   }
 
@@ -160,7 +185,7 @@ export class DatabaseError extends PersistPgError {
   }
 }
 
-const classCodes = new Map<unknown, PersistPgErrorCode>([
+for (const [errorClass, code] of [
   [ConfigError, 'CONFIG'],
   [ClosedError, 'CLOSED'],
   [InvalidArgumentError, 'INVALID_ARGUMENT'],
@@ -172,7 +197,8 @@ const classCodes = new Map<unknown, PersistPgErrorCode>([
   [QueueFullError, 'QUEUE_FULL'],
   [OperationTimeoutError, 'OPERATION_TIMEOUT'],
   [DatabaseError, 'DATABASE'],
-]);
+] as const)
+  codeOf(errorClass, code);
 
 /** Tells our errors from others, all or one code, in whichever copy they were made. */
 export function isPersistPgError<C extends PersistPgErrorCode>(error: unknown, code: C): error is PersistPgErrors[C];

@@ -9,9 +9,12 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
+import { PersistPgCache } from './cache/persist-pg-cache';
 import { DataSource } from './database/transaction-manager';
+import { connectClasses } from './decorated-classes';
 import type { CollectionDefinition } from './kv/collection';
 import { Kv } from './kv/kv';
+import { LockService } from './lock/lock-service';
 import { PersistPg, PgPersistPg } from './persist-pg';
 import { ConfigError, DatabaseError, isPersistPgError } from './persist-pg.errors';
 import {
@@ -20,8 +23,12 @@ import {
   type PersistPgModuleAsyncOptions,
   type PersistPgModuleExtras,
 } from './persist-pg.module-definition';
-import { resolveOptions, type PersistPgModuleOptions } from './persist-pg.options';
+import { type PersistPgModuleOptions } from './persist-pg.options';
+import { resolveOptions } from './resolved-options';
 import { defaultInstance, getCollectionToken, getKvToken, getPersistPgToken, type PersistPgService } from './persist-pg.tokens';
+import { RateLimiter } from './rate-limit/rate-limiter';
+import { Reservations } from './reservation/reservations';
+import { Sessions } from './session/sessions';
 import { Sweeper } from './sweeper/sweeper';
 
 /** What `forFeature` provides: a collection definition, or a namespace for `@InjectKv({ namespace })`. */
@@ -34,6 +41,11 @@ const INSTANCE_NAME = Symbol('nestjs-persistpg instance name');
 /** What is made of the instance, and how. */
 const services: readonly [PersistPgService, (persist: PersistPg) => unknown][] = [
   [Kv, (persist) => persist.kv],
+  [PersistPgCache, (persist) => persist.cache],
+  [LockService, (persist) => persist.locks],
+  [RateLimiter, (persist) => persist.limiter],
+  [Reservations, (persist) => persist.reservations],
+  [Sessions, (persist) => persist.sessions],
   [Sweeper, (persist) => persist.sweeper],
 ];
 
@@ -79,6 +91,7 @@ export class PersistPgModule implements OnModuleInit, OnModuleDestroy, OnApplica
   /** An app that cannot reach its database yet starts; one that is set up wrongly does not. */
   async onModuleInit(): Promise<void> {
     this.refuseTwins();
+    connectClasses(this.modules, this.persist, this.name);
     try {
       await this.persist.ready();
     } catch (error) {

@@ -1,11 +1,24 @@
 import { Inject } from '@nestjs/common';
+import { PersistPgCache } from './cache/persist-pg-cache';
 import { Kv } from './kv/kv';
 import type { CollectionDefinition } from './kv/collection';
+import { LockService } from './lock/lock-service';
 import { PersistPg } from './persist-pg';
+import { RateLimiter } from './rate-limit/rate-limiter';
+import { Reservations } from './reservation/reservations';
+import { Sessions } from './session/sessions';
 import { Sweeper } from './sweeper/sweeper';
 
 /** The service classes; each is also the injection token of its default instance. */
-export type PersistPgService = typeof Kv | typeof Sweeper | typeof PersistPg;
+export type PersistPgService =
+  | typeof Kv
+  | typeof PersistPgCache
+  | typeof LockService
+  | typeof RateLimiter
+  | typeof Reservations
+  | typeof Sessions
+  | typeof Sweeper
+  | typeof PersistPg;
 
 /** Name of the instance that `forRoot()` makes without a name. */
 export const defaultInstance = 'default';
@@ -17,12 +30,27 @@ function token(...names: string[]): symbol {
 
 const labels = new Map<unknown, string>([
   [Kv, 'kv'],
+  [PersistPgCache, 'cache'],
+  [LockService, 'locks'],
+  [RateLimiter, 'limiter'],
+  [Reservations, 'reservations'],
+  [Sessions, 'sessions'],
   [Sweeper, 'sweeper'],
   [PersistPg, 'persist-pg'],
 ]);
 
 /** Token of the default key/value service, of type `Kv`. */
 export const KV: unique symbol = token('kv', defaultInstance) as never;
+/** Token of the default cache, of type `PersistPgCache`. */
+export const CACHE: unique symbol = token('cache', defaultInstance) as never;
+/** Token of the default lock service, of type `LockService`. */
+export const LOCKS: unique symbol = token('locks', defaultInstance) as never;
+/** Token of the default rate limiter, of type `RateLimiter`. */
+export const RATE_LIMITER: unique symbol = token('limiter', defaultInstance) as never;
+/** Token of the default reservations, of type `Reservations`. */
+export const RESERVATIONS: unique symbol = token('reservations', defaultInstance) as never;
+/** Token of the default sessions, of type `Sessions`. */
+export const SESSIONS: unique symbol = token('sessions', defaultInstance) as never;
 /** Token of the default sweeper, of type `Sweeper`. */
 export const SWEEPER: unique symbol = token('sweeper', defaultInstance) as never;
 /** Token of the default instance as a whole, of type `PersistPg`; all other services are made from it, so overriding it alone replaces them all. */

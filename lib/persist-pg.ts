@@ -4,11 +4,29 @@ import { Database } from './database/database';
 import { verdictOf } from './database/failure';
 import type { Port } from './database/lanes';
 import type { DataSource, EntityManager, TransactionManager, TransactionOptions } from './database/transaction-manager';
+import { PgCache } from './cache/pg-cache';
+import type { PersistPgCache } from './cache/persist-pg-cache';
+import { noInstrumentation, type Instrumentation } from './instrumentation';
 import type { Kv } from './kv/kv';
 import { KvService } from './kv/kv-service';
 import { KvTable } from './kv/kv-table';
 import { PgKvStore } from './kv/pg-kv-store';
-import { resolveOptions, type PersistPgModuleOptions, type ResolvedOptions } from './persist-pg.options';
+import { LeasedLocks } from './lock/leased-locks';
+import type { LockService, TransactionLocks } from './lock/lock-service';
+import { PgLockStore } from './lock/pg-lock-store';
+import { type PersistPgModuleOptions } from './persist-pg.options';
+import { PgRateLimitStore } from './rate-limit/pg-rate-limit-store';
+import type { RateLimiter } from './rate-limit/rate-limiter';
+import { RateLimiterService } from './rate-limit/rate-limiter-service';
+import { PgReservationStore } from './reservation/pg-reservation-store';
+import { ReservationService } from './reservation/reservation-service';
+import { ReservationTable } from './reservation/reservation-table';
+import type { Reservations } from './reservation/reservations';
+import { resolveOptions, type ResolvedOptions } from './resolved-options';
+import { PgSessionStore } from './session/pg-session-store';
+import { SessionService } from './session/session-service';
+import { SessionTable } from './session/session-table';
+import type { Sessions } from './session/sessions';
 import { PgSweeper } from './sweeper/pg-sweeper';
 import type { Sweeper } from './sweeper/sweeper';
 
@@ -18,18 +36,42 @@ export interface PersistPgTransaction {
   readonly manager: EntityManager;
   /** Key/value operations in the transaction. */
   readonly kv: Kv;
+  /** Cache writes and evictions in the transaction; near copies go after the commit. */
+  readonly cache: PersistPgCache;
+  /** Locks that last until the transaction ends. */
+  readonly locks: TransactionLocks;
+  /** Reservations in the transaction. */
+  readonly reservations: Reservations;
+  /** Session operations in the transaction. */
+  readonly sessions: Sessions;
 }
 
 /** One instance as a whole. */
 export abstract class PersistPg {
   /** Key/value service. */
   abstract readonly kv: Kv;
+  /** Cache. */
+  abstract readonly cache: PersistPgCache;
+  /** Locks. */
+  abstract readonly locks: LockService;
+  /** Rate limiter. */
+  abstract readonly limiter: RateLimiter;
+  /** Reservations. */
+  abstract readonly reservations: Reservations;
+  /** Sessions. */
+  abstract readonly sessions: Sessions;
   /** Sweeper. */
   abstract readonly sweeper: Sweeper;
+  /** @internal Where the decorators' numbers go. */
+  readonly instrumentation: Instrumentation = noInstrumentation;
   /** Binds every service to an open transaction of the app. */
   abstract withManager(manager: TransactionManager): PersistPgTransaction;
   /** Opens a transaction on the app's DataSource (never on a lane, so `tx.manager` knows the app's entities) and binds every service to it. */
   abstract transaction<R>(work: (tx: PersistPgTransaction) => Promise<R>, options?: TransactionOptions): Promise<R>;
+  /** @internal The services in the ambient transaction that the caller is in, if one is open. */
+  ambient(): PersistPgTransaction | undefined {
+    return undefined;
+  }
   /** Resolves when the schema is there; rejects with the reason if it cannot be made. */
   abstract ready(): Promise<void>;
   /** Flushes what is queued, stops the sweeper, releases locks and closes our connections; Nest calls it at shutdown. */
@@ -40,10 +82,19 @@ export abstract class PersistPg {
   }
 }
 
+/** Rows of locks stay for a day after their end, so that no clock that is set back makes a token fall. */
+const lockRowsLast = 24 * 3_600_000;
+
 /** The instance over PostgreSQL. */
 export class PgPersistPg extends PersistPg {
   readonly kv: Kv;
+  readonly cache: PgCache;
+  readonly locks: LeasedLocks;
+  readonly limiter: RateLimiter;
+  readonly reservations: Reservations;
+  readonly sessions: Sessions;
   readonly sweeper: Sweeper;
+  override readonly instrumentation: Instrumentation;
   /** @internal */
   readonly database: Database;
   /** @internal */
@@ -58,6 +109,7 @@ export class PgPersistPg extends PersistPg {
   ) {
     super();
     const { kv, instrumentation } = options;
+    this.instrumentation = instrumentation;
     this.database = new Database(
       options,
       dataSource,
@@ -81,20 +133,50 @@ export class PgPersistPg extends PersistPg {
     const { maxKeyLength, maxValueSize, timeout } = options;
     this.table = new KvTable(this.database, this.batcher, options);
     this.kv = new KvService(new PgKvStore(this.table), { maxKeyLength, maxValueSize, timeout, defaultTtl: kv.ttl });
+    this.cache = new PgCache(this.database, this.batcher, options, (message) => logger.warn(message));
+    this.locks = new LeasedLocks(new PgLockStore(this.database, this.batcher, options), options, (message) => logger.warn(message));
+    const limits = new PgRateLimitStore(this.database, this.batcher, options, (message) => logger.warn(message));
+    this.limiter = new RateLimiterService(limits);
+    const reservations = new ReservationTable(this.database, this.batcher, options);
+    this.reservations = new ReservationService(new PgReservationStore(reservations), {
+      normalize: options.reservation.normalize,
+      instrumentation,
+    });
+    const sessions = new SessionTable(this.database, this.batcher, options);
+    this.sessions = new SessionService(new PgSessionStore(sessions), { ...options.session, maxValueSize, instrumentation });
     this.sweeper = new PgSweeper(
       this.database,
-      [{ name: 'kv', relation: this.database.schema.table('kv'), byHand: kv.expiry === 'manual', never: kv.expiry === 'ignore' }],
+      [
+        { name: 'kv', relation: this.database.schema.table('kv'), byHand: kv.expiry === 'manual', never: kv.expiry === 'ignore' },
+        this.cache.swept,
+        { name: 'lock', relation: this.database.schema.table('lock'), keep: lockRowsLast },
+        ...limits.tables.map((relation) => ({ name: 'rate_limit' as const, relation })),
+        { name: 'session', relation: this.database.schema.table('session') },
+        { name: 'reservation', relation: this.database.schema.table('reservation') },
+      ],
       instrumentation,
       options.sweeper,
     );
   }
 
   withManager(manager: TransactionManager): PersistPgTransaction {
-    return { manager: manager as EntityManager, kv: this.kv.withManager(manager) };
+    return {
+      manager: manager as EntityManager,
+      kv: this.kv.withManager(manager),
+      cache: this.cache.withManager(manager),
+      locks: this.locks.withManager(manager),
+      reservations: this.reservations.withManager(manager),
+      sessions: this.sessions.withManager(manager),
+    };
   }
 
   transaction<R>(work: (tx: PersistPgTransaction) => Promise<R>, options?: TransactionOptions): Promise<R> {
     return this.database.transactions.run((manager) => work(this.withManager(manager)), options);
+  }
+
+  override ambient(): PersistPgTransaction | undefined {
+    const manager = this.database.transactions.ambient();
+    return manager === undefined ? undefined : this.withManager(manager);
   }
 
   ready(): Promise<void> {
@@ -106,7 +188,10 @@ export class PgPersistPg extends PersistPg {
       // A step of the sweeper that gets no answer ends with its connection.
       const stopped = this.batcher.beside(() => this.sweeper.stop());
       this.table.indexes.close();
-      await this.batcher.close(this.options.shutdownTimeout);
+      const { shutdownTimeout } = this.options;
+      const since = performance.now();
+      await Promise.all([this.locks.close(), this.cache.close()]);
+      await this.batcher.close(Math.max(shutdownTimeout / 5, shutdownTimeout - (performance.now() - since)));
       await this.database.close();
       await stopped;
     })();

@@ -23,7 +23,7 @@ export async function everybody(bench: Bench, durability: Durability): Promise<C
 }
 
 /** Says what a reader must know of each. */
-export function introduced(contenders: Contender[]): Contender[] {
+export function introduced<C extends Pick<Contender, 'name' | 'about'>>(contenders: C[]): C[] {
   console.log('');
   for (const { name, about } of contenders) console.log(`  ${name}: ${about}`);
   return contenders;

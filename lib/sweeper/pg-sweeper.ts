@@ -1,15 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '../database/database';
 import { noInstrumentation, type Instrumentation } from '../instrumentation';
-import { resolveSweeperOptions, type SweeperOptions } from '../persist-pg.options';
+import { resolveSweeperOptions } from '../resolved-options';
+import type { SweeperOptions } from './sweeper';
 import { Sweeper, type SweepResult } from './sweeper';
 import { sweeperSql } from './sweeper.sql';
+
+/** Sends one statement of a sweep. */
+export type SweeperQuery = (text: string, values: unknown[]) => Promise<(string | null)[][]>;
 
 /** A table that is swept: its name in results, and whether it is only swept by hand. */
 export interface SweptTable {
   readonly name: keyof SweepResult;
   /** Quoted and qualified. */
   readonly relation: string;
+  /** Milliseconds for which rows stay after their end; default 0. */
+  readonly keep?: number;
+  /** SQL condition on a row that stays though it has expired. */
+  readonly unless?: string;
+  /** Removes what is too much, at most so many rows a statement; gives how many. Goes on while it may. */
+  readonly trim?: (query: SweeperQuery, batchSize: number, goesOn: () => boolean) => Promise<number>;
   /** Not by the timer: expiry `manual`. */
   readonly byHand?: boolean;
   /** Never: expiry `ignore`. */
@@ -113,38 +123,43 @@ export class PgSweeper extends Sweeper {
       if (table.never === true || (table.byHand === true && !byHand)) continue;
       const relations = await this.query(sweeperSql.relations, [table.relation]);
       for (const [relation, pages] of relations as [string, string][]) {
-        const removed = byHand ? await this.walk(relation, Number(pages)) : await this.walkInTurn(relation, Number(pages), end);
+        const removed = byHand ? await this.walk(table, relation, Number(pages)) : await this.walkInTurn(table, relation, Number(pages), end);
         result[table.name] += removed;
+      }
+      if (table.trim !== undefined && (byHand || (await this.claim(`${table.relation} bounds`, 0)) !== undefined)) {
+        const goesOn = (): boolean => byHand || (performance.now() < end && !this.stopping);
+        result[table.name] += await table.trim((text, values) => this.query(text, values), this.settings.batchSize, goesOn);
       }
       if (result[table.name] > 0) this.instrumentation.count('persistpg_swept_rows_total', result[table.name], { table: table.name });
     }
     return result;
   }
 
-  private async walk(relation: string, pages: number): Promise<number> {
+  private async walk(table: SweptTable, relation: string, pages: number): Promise<number> {
     let removed = 0;
-    for (let page = 0; page < pages; page += pagesPerStep) removed += await this.sweepPages(relation, page);
+    for (let page = 0; page < pages; page += pagesPerStep) removed += await this.sweepPages(table, relation, page);
     return removed;
   }
 
   /** One pass from where the last one ended, while nobody else has the table and the time lasts. */
-  private async walkInTurn(relation: string, pages: number, end: number): Promise<number> {
+  private async walkInTurn(table: SweptTable, relation: string, pages: number, end: number): Promise<number> {
     let removed = 0;
     let next: number | null = null;
     for (let walked = 0; walked < pages && performance.now() < end && !this.stopping; walked += pagesPerStep) {
       const page = await this.claim(relation, next);
       if (page === undefined) return removed;
-      removed += await this.sweepPages(relation, page);
+      removed += await this.sweepPages(table, relation, page);
       next = page + pagesPerStep >= pages ? 0 : page + pagesPerStep;
     }
     if (next !== null) await this.claim(relation, next);
     return removed;
   }
 
-  private async sweepPages(relation: string, page: number): Promise<number> {
+  private async sweepPages({ keep = 0, unless }: SweptTable, relation: string, page: number): Promise<number> {
+    const range = [`(${page},0)`, `(${page + pagesPerStep},0)`];
     let removed = 0;
     for (;;) {
-      const rows = await this.query(sweeperSql.step(relation), [`(${page},0)`, `(${page + pagesPerStep},0)`, this.settings.batchSize]);
+      const rows = await this.query(sweeperSql.step(relation, unless), [...range, this.settings.batchSize, keep]);
       removed += rows.length;
       if (rows.length < this.settings.batchSize) return removed;
     }

@@ -11,11 +11,11 @@ join pg_class c on c.oid = p.oid join pg_namespace n on n.oid = c.relnamespace w
   oldestSnapshot: `select coalesce(max(extract(epoch from ${now} - xact_start) * 1000), 0)::float8 from pg_stat_activity where backend_xmin is not null and pid <> pg_backend_pid()`,
 
   /**
-   * Removes what has expired among the pages from $1 to before $2, at most $3 rows. A row that someone holds is left for
+   * Removes what has expired at least $4 ms ago among the pages from $1 to before $2, at most $3 rows. A row that someone holds is left for
    * the next pass, so it never waits; one that was renewed meanwhile is looked at again under its lock and stays.
    */
-  step: (relation: string): string => `delete from ${relation}
-where ctid = any(array(select ctid from ${relation} where ctid >= $1::text::tid and ctid < $2::text::tid and expires_at <= ${now} limit $3::int for update skip locked))
+  step: (relation: string, unless?: string): string => `delete from ${relation}
+where ctid = any(array(select ctid from ${relation} where ctid >= $1::text::tid and ctid < $2::text::tid and expires_at <= ${now} - $4::float8 * interval '1 ms'${unless === undefined ? '' : ` and (${unless}) is not true`} limit $3::int for update skip locked))
 returning 1`,
 
   /**

@@ -1,4 +1,16 @@
-import type { SweeperOptions } from '../persist-pg.options';
+import type { Duration } from '../duration';
+
+/** Settings of the sweeper. */
+export interface SweeperOptions {
+  /** Time between sweeps; default 30 s, jittered. */
+  interval?: Duration;
+  /** Rows a statement may delete; default 1 000. */
+  batchSize?: number;
+  /** Time a sweep may take; default a fifth of the interval; pages read without finding anything do not count. */
+  budget?: Duration;
+  /** Pages read in a second while little is found; default 1 000. */
+  idlePagesPerSecond?: number;
+}
 
 /** Rows removed, by table. */
 export type SweepResult = Readonly<Record<'kv' | 'cache' | 'session' | 'lock' | 'rate_limit' | 'reservation', number>>;

@@ -1,3 +1,4 @@
+export { bindPersistPg } from './bind-persist-pg';
 export { startPostgres, type TestPostgres } from './postgres';
 export { createMemoryKv } from './memory-kv';
 export { createMemoryPersistPg } from './memory-persist-pg';

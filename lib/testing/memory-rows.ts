@@ -1,6 +1,7 @@
-import { parseGlob } from '../kv/glob';
-import { compareBytes } from '../kv/kv-row';
-import type { EntryFilter, StoredExpiry } from '../kv/kv-store';
+import { compareBytes } from '../database/byte-order';
+import { parseGlob } from '../glob';
+import type { StoredExpiry } from '../kv/kv-store';
+import type { EntryFilter } from '../key-filter';
 import type { MemoryClock } from './memory-clock';
 import { expiresAt, type MemoryRow, type MemoryValue } from './memory-row';
 import { MemoryTransaction } from './memory-transaction';

@@ -7,7 +7,11 @@ export class MemorySweeper extends Sweeper {
   private lastRunAt: Date | undefined;
   private lastResult: SweepResult | undefined;
 
-  constructor(private readonly rows: MemoryRows) {
+  constructor(
+    private readonly rows: MemoryRows,
+    /** What sweeps the other services, by the name of their table. */
+    private readonly others: Partial<Record<keyof SweepResult, () => number>> = {},
+  ) {
     super();
   }
 
@@ -29,7 +33,9 @@ export class MemorySweeper extends Sweeper {
       }
     }
     this.lastRunAt = new Date(this.rows.clock.now());
-    this.lastResult = { kv, cache: 0, session: 0, lock: 0, rate_limit: 0, reservation: 0 };
+    const swept = { kv, cache: 0, session: 0, lock: 0, rate_limit: 0, reservation: 0 };
+    for (const [name, sweep] of Object.entries(this.others) as [keyof SweepResult, () => number][]) swept[name] += sweep();
+    this.lastResult = swept;
     return this.lastResult;
   }
 

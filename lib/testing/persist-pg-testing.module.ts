@@ -4,7 +4,8 @@ import { PgPersistPg, PersistPg } from '../persist-pg';
 import type { DataSource } from '../database/transaction-manager';
 import type { PersistPgModuleExtras } from '../persist-pg.module-definition';
 import { dataSourceToken, withProviders } from '../persist-pg.module';
-import { resolveOptions, type PersistPgModuleOptions } from '../persist-pg.options';
+import { type PersistPgModuleOptions } from '../persist-pg.options';
+import { resolveOptions } from '../resolved-options';
 import { defaultInstance, getPersistPgToken } from '../persist-pg.tokens';
 import { createMemoryPersistPg } from './memory-persist-pg';
 

@@ -19,5 +19,5 @@ export async function openDatabase(): Promise<ShopDatabase> {
       throw new Error(`${missing.message}\n${cause.message}\nSet DATABASE_URL to a PostgreSQL that runs.`, { cause });
     }),
   );
-  return { url: server.url, place: server.dataDir, stop: () => server.stop() };
+  return { url: server.url, place: `${server.dataDir}, ${server.url}`, stop: () => server.stop() };
 }

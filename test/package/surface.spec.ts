@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as core from '../../lib/index';
+import * as sessionExpress from '../../lib/integrations/session-express/index';
+import * as sessionFastify from '../../lib/integrations/session-fastify/index';
+import * as throttler from '../../lib/integrations/throttler/index';
 import * as testing from '../../lib/testing/index';
 
 const checkout = join(__dirname, '../..');
@@ -19,6 +22,8 @@ describe('the entry', () => {
     expect(Object.keys(core).toSorted()).toMatchInlineSnapshot(`
       [
         "By",
+        "CacheEvict",
+        "Cached",
         "DatabaseError",
         "InjectCollection",
         "InjectKv",
@@ -37,8 +42,17 @@ describe('the entry', () => {
         "PersistPgError",
         "PersistPgModule",
         "QueueFullError",
+        "RATE_LIMITER",
+        "RateLimit",
+        "RateLimitExceededError",
+        "RateLimitGuard",
+        "RateLimiter",
+        "SESSIONS",
         "SWEEPER",
+        "SessionGoneError",
+        "Sessions",
         "Sweeper",
+        "WithLock",
         "createPersistPg",
         "createPersistPgMigration",
         "defineCollection",
@@ -57,6 +71,7 @@ describe('the entry', () => {
     expect(Object.keys(testing).toSorted()).toMatchInlineSnapshot(`
       [
         "PersistPgTestingModule",
+        "bindPersistPg",
         "createMemoryKv",
         "createMemoryPersistPg",
         "startPostgres",
@@ -64,8 +79,25 @@ describe('the entry', () => {
     `);
   });
 
+  it('./throttler exports these names', () => {
+    expect(Object.keys(throttler).toSorted()).toEqual(['PersistPgThrottlerGuard', 'PersistPgThrottlerStorage']);
+  });
+
+  it('./session/express and ./session/fastify export these names', () => {
+    expect(Object.keys(sessionExpress)).toEqual(['PersistPgSessionStore']);
+    expect(Object.keys(sessionFastify)).toEqual(['PersistPgSessionStore']);
+  });
+
   it('list is closed', () => {
-    expect(Object.keys(manifest.exports)).toEqual(['.', './testing', './package.json']);
+    expect(Object.keys(manifest.exports)).toEqual([
+      '.',
+      './keyv',
+      './session/express',
+      './session/fastify',
+      './testing',
+      './throttler',
+      './package.json',
+    ]);
   });
 });
 

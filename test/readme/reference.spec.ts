@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as core from '../../lib/index';
 import { parseDuration } from '../../lib/duration';
-import { resolveOptions } from '../../lib/persist-pg.options';
+import { resolveOptions } from '../../lib/resolved-options';
 import { codes, table } from './readme';
 
-const later = ['cache', 'lock', 'rateLimit', 'reservation', 'session'];
-const groups = ['schema', 'kv', 'sweeper', 'tuning'];
+const later = ['cache', 'lock', 'rateLimit', 'reservation'];
+const groups = ['schema', 'kv', 'session', 'sweeper', 'tuning'];
 
 /** The names that the library itself lists when one is wrong. */
 function known(level: string): string[] {
@@ -30,7 +30,7 @@ function meant(text: string): unknown {
   if (text === 'true') return true;
   if (/^[\d_]+$/.test(text)) return Number(text.replaceAll('_', ''));
   if (/^\d+ MiB$/.test(text)) return Number.parseInt(text, 10) * 1024 * 1024;
-  return /^\d+(ms|s|m)$/.test(text) ? parseDuration(text) : text;
+  return /^\d+(ms|s|m|h|d)$/.test(text) ? parseDuration(text) : text;
 }
 
 describe('the table of options', () => {
@@ -38,7 +38,7 @@ describe('the table of options', () => {
 
   it('has every option and no other', () => {
     const all = [...known(''), ...groups.flatMap(known)].filter(
-      (name) => !later.includes(name) && !['kv', 'sweeper', 'tuning'].includes(name),
+      (name) => !later.includes(name) && !['kv', 'session', 'sweeper', 'tuning'].includes(name),
     );
     expect(rows.map(({ name }) => name).toSorted()).toEqual(all.toSorted());
   });
@@ -47,7 +47,7 @@ describe('the table of options', () => {
     expect(at(resolveOptions({}, {}), name)).toEqual(meant(value!));
   });
 
-  it.each(rows.filter(({ name, value }) => value === undefined && !['schema', 'instrumentation'].includes(name)))(
+  it.each(rows.filter(({ name, value }) => value === undefined && !['schema', 'session.encryptionKeys', 'instrumentation'].includes(name)))(
     'says rightly that $name has no default',
     ({ name }) => expect(at(resolveOptions({}, {}), name)).toBeUndefined(),
   );

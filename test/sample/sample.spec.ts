@@ -119,6 +119,62 @@ describe('an order', () => {
   });
 });
 
+describe('a login', () => {
+  const login = (user: string, password: string) => shop.post('/api/login', { user, password });
+
+  it('lets the right password in, as often as one likes', async () => {
+    for (let i = 0; i < 5; i++) expect(await login('anna', 'rye bread')).toMatchObject({ status: 200, json: { user: 'anna' } });
+  });
+
+  it('has three tries, also for many guesses at once, and then refuses the right password too', async () => {
+    const guesses = await Promise.all(Array.from({ length: 10 }, (_, i) => login('berta', `guess ${i}`)));
+    expect(guesses.map(({ status }) => status).toSorted()).toEqual([401, 401, 401, 429, 429, 429, 429, 429, 429, 429]);
+    const messages = guesses.filter(({ status }) => status === 401).map(({ json }) => json.message);
+    expect(messages.toSorted()).toEqual([0, 1, 2].map((left) => `Wrong password, ${left} more tries.`));
+    const refused = await login('berta', 'rye bread');
+    expect(refused).toMatchObject({
+      status: 429,
+      json: { message: expect.stringMatching(/^rate limit exceeded, try again in (29|30) s$/) },
+    });
+    expect((await login('carl', 'rye bread')).status).toBe(200);
+  });
+});
+
+it('counts the stock once a tick with two processes, whichever of them is there', { timeout: 90_000 }, async () => {
+  const other = await Shop.open(folder, database.url);
+  interface Count {
+    tick: string;
+    pieces: number;
+    by: string;
+    token: number;
+  }
+  const latest = async (): Promise<Count[]> => (await other.get('/api/stocktaking')).json.latest;
+  const patiently = { deadline: 30_000 };
+  await eventually(async () => /^process \d+$/.test((await other.get('/api/stocktaking')).json.holder), patiently);
+  const counts = await eventually(async () => {
+    const found = await latest();
+    return found.length >= 3 && found;
+  }, patiently);
+  expect(new Set(counts.map(({ tick }) => tick)).size).toBe(counts.length);
+  expect(counts.map(({ token }) => token)).toEqual(counts.map(({ token }) => token).toSorted((a, b) => b - a));
+  const { json: products } = await shop.get('/api/products');
+  expect(counts[0]!.pieces).toBe(products.reduce((sum: number, { stock }: { stock: number }) => sum + stock, 0));
+
+  process.kill(shop.pid, 'SIGSTOP');
+  try {
+    const [before] = await latest();
+    await eventually(async () => (await latest()).some(({ by, tick }) => by === `process ${other.pid}` && tick > before!.tick), patiently);
+  } finally {
+    process.kill(shop.pid, 'SIGCONT');
+  }
+  const [last] = await latest();
+  expect(await other.close()).toEqual({ code: 0, signal: null });
+  await eventually(async () => {
+    const { json } = await shop.get('/api/stocktaking');
+    return json.latest.some(({ by, tick }: Count) => by === `process ${shop.pid}` && tick > last!.tick);
+  }, patiently);
+});
+
 it('ends by itself on SIGTERM, and leaves nothing connected', async () => {
   expect(await shop.close()).toEqual({ code: 0, signal: null });
   await eventually(async () => (await ask('select from pg_stat_activity where datname = $1', [database.name])).length === 0);

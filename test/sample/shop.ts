@@ -26,6 +26,10 @@ export class Shop {
     return this.said;
   }
 
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   async request(
     method: string,
     path: string,

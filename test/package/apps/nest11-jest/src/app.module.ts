@@ -1,6 +1,6 @@
 import { Inject, Injectable, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { KV, Kv, PersistPgModule } from 'nestjs-persistpg';
+import { Cached, KV, Kv, PersistPgModule, WithLock } from 'nestjs-persistpg';
 
 @Injectable()
 export class AppService {
@@ -9,6 +9,8 @@ export class AppService {
     private readonly sameKv: Kv,
   ) {}
 
+  @WithLock('hello', { onBusy: 'throw' })
+  @Cached()
   async getHello(): Promise<string> {
     await this.kv.set('greeting', { to: 'World' }, { ttl: '1m' });
     const greeting = await this.sameKv.get<{ to: string }>('greeting');

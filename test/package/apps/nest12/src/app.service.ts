@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { KV, Kv } from 'nestjs-persistpg';
+import { Cached, KV, Kv, WithLock } from 'nestjs-persistpg';
 
 @Injectable()
 export class AppService {
@@ -8,6 +8,8 @@ export class AppService {
     private readonly sameKv: Kv,
   ) {}
 
+  @WithLock('hello', { onBusy: 'throw' })
+  @Cached()
   async getHello(): Promise<string> {
     await this.kv.set('greeting', { to: 'World' }, { ttl: '1m' });
     const greeting = await this.sameKv.get<{ to: string }>('greeting');

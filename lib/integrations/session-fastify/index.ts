@@ -1,0 +1,1 @@
+export { PersistPgSessionStore } from './session-store';

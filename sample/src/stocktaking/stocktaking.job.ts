@@ -1,0 +1,52 @@
+import { setTimeout } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
+import { Cron } from '@nestjs/schedule';
+import { InjectKv, LockService, WithLock, type HeldLock, type Kv } from 'nestjs-persistpg';
+
+/** What one round of counting found. */
+export interface Count {
+  /** The moment it was due. */
+  readonly tick: string;
+  readonly pieces: number;
+  readonly by: string;
+  /** Grows from holder to holder. */
+  readonly token: number;
+}
+
+const seconds = 3;
+const thisProcess = `process ${process.pid}`;
+
+/** Counts the stock every three seconds, once however many processes of the shop there are. */
+@Injectable()
+export class StocktakingJob {
+  constructor(
+    private readonly locks: LockService,
+    @InjectKv({ namespace: 'stock' }) private readonly stock: Kv<number>,
+    @InjectKv({ namespace: 'stocktaking' }) private readonly counts: Kv<Count[]>,
+  ) {}
+
+  /** Every process starts it on time, and all but one skip it. A clock may be a second late: the lock is kept so long. */
+  @Cron(`*/${seconds} * * * * *`)
+  @WithLock('stocktaking', { ttl: '10s', atLeast: '1s', description: thisProcess })
+  async count(): Promise<void> {
+    const tick = new Date(Math.floor(Date.now() / (seconds * 1000)) * seconds * 1000).toISOString();
+    const { signal, fencingToken } = this.locks.current()!;
+    let pieces = 0;
+    for await (const [, left] of this.stock.entries()) {
+      await setTimeout(100, undefined, { signal }); // by hand
+      pieces += left;
+    }
+    const count: Count = { tick, pieces, by: thisProcess, token: fencingToken };
+    await this.counts.update('latest', (latest = []) => [count, ...latest].slice(0, 10), '1h');
+  }
+
+  async latest(): Promise<Count[]> {
+    return (await this.counts.get('latest')) ?? [];
+  }
+
+  /** Who is counting at this moment. */
+  async holder(): Promise<HeldLock | undefined> {
+    const [holder] = await this.locks.list('stocktaking');
+    return holder;
+  }
+}

@@ -1,0 +1,11 @@
+import { Module } from '@nestjs/common';
+import { PersistPgModule } from 'nestjs-persistpg';
+import { StocktakingController } from './stocktaking.controller';
+import { StocktakingJob } from './stocktaking.job';
+
+@Module({
+  imports: [PersistPgModule.forFeature([{ namespace: 'stock' }, { namespace: 'stocktaking' }])],
+  controllers: [StocktakingController],
+  providers: [StocktakingJob],
+})
+export class StocktakingModule {}
