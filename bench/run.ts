@@ -19,11 +19,14 @@ import { locks } from './scenarios/locks';
 import { mget } from './scenarios/mget';
 import { mixed } from './scenarios/mixed';
 import { mset } from './scenarios/mset';
+import { nearCache } from './scenarios/near-cache';
 import { oldSnapshot } from './scenarios/old-snapshot';
 import { queuedSets } from './scenarios/queued-sets';
+import { sessionHttp } from './scenarios/session-http';
 import { set } from './scenarios/set';
 import { singleCaller } from './scenarios/single-caller';
 import { statementMemory } from './scenarios/statement-memory';
+import { tagEviction } from './scenarios/tag-eviction';
 import { throttledHttp } from './scenarios/throttled-http';
 import { valueSizes } from './scenarios/value-sizes';
 import { startPostgres } from './servers';
@@ -47,9 +50,12 @@ const scenarios: readonly Scenario[] = [
   statementMemory,
   keyv,
   cachedHttp,
+  nearCache,
+  tagEviction,
   limiter,
   locks,
   throttledHttp,
+  sessionHttp,
 ];
 
 const usage = `npm run bench                          all scenarios

@@ -25,7 +25,8 @@ export function connectClasses(modules: ModulesContainer, persist: PersistPg, na
   }
 }
 
-function* hostsOf(modules: ModulesContainer): Iterable<Host> {
+/** What the app's modules hold: each with what was made of it, or will be. */
+export function* hostsOf(modules: ModulesContainer): Iterable<Host> {
   for (const { controllers, providers, injectables, middlewares } of modules.values()) {
     for (const hosts of [controllers, providers, injectables, middlewares]) yield* hosts.values() as Iterable<Host>;
   }
@@ -53,7 +54,7 @@ function bindWhatItMakes(host: Host, persist: PersistPg, name: string): void {
   };
 }
 
-/** The decorated methods that a call of the object reaches, and the function that stands there now, with all metadata. */
+/** The decorated methods that a call of the object reaches, with the prototypes that have them. */
 function* effectiveMethods(object: object): Iterable<{ method: DecoratedMethod; owner: object }> {
   const seen = new Set<string | symbol>();
   for (let owner = Object.getPrototypeOf(object) as object | null; owner !== null; owner = Object.getPrototypeOf(owner) as object | null) {

@@ -117,7 +117,7 @@ function unbound({ decorator, instance = defaultInstance }: MethodDecoration, cl
   }
   const module = `PersistPgModule.forRoot(${instance === defaultInstance ? '' : `{ name: '${instance}' }`})`;
   return new ConfigError(
-    `${what}, but its object has no PersistPg of the name '${instance}': import ${module} in the app and let Nest make the object; ` +
-      `in a unit test call bindPersistPg(object, persist) of nestjs-persistpg/testing`,
+    `${what}, but its object has no PersistPg of the name '${instance}': import ${module} in the app; what Nest does not make from a class ` +
+      `gets it when the app is initialized; in a unit test call bindPersistPg(object, persist) of nestjs-persistpg/testing`,
   );
 }

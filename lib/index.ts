@@ -60,6 +60,8 @@ export type { SessionOptions } from './session/session-options';
 export { SessionGoneError } from './session/session.errors';
 
 export { Sweeper, type SweeperOptions, type SweepResult } from './sweeper/sweeper';
+export { OnExpired } from './sweeper/on-expired';
+export type { ExpiredEntry } from './sweeper/expired-handlers';
 
 export { createPersistPgMigration } from './database/migration';
 export type { TransactionManager, TransactionOptions } from './database/transaction-manager';

@@ -9,7 +9,9 @@ export type MethodArgument<T> = T | ((...args: any[]) => T);
 export function argumentOf<T>(argument: string, given: MethodArgument<T>, call: MethodCall): T {
   if (typeof given !== 'function') return given;
   try {
-    return (given as (...args: any[]) => T)(...call.args);
+    const made = (given as (...args: any[]) => T)(...call.args);
+    if (types.isPromise(made)) made.catch(() => {}); // It is refused, whatever it comes to.
+    return made;
   } catch (cause) {
     throw new InvalidArgumentError(argument, `function of ${placeOf(call)} threw: ${messageOf(cause)}`, { cause });
   }
@@ -39,10 +41,7 @@ function checkText(argument: string, text: unknown, call: MethodCall): string {
 }
 
 function nameOf(value: unknown): string {
-  if (types.isPromise(value)) {
-    value.catch(() => {}); // It is refused either way.
-    return 'a promise: the function cannot be asynchronous';
-  }
+  if (types.isPromise(value)) return 'a promise: the function cannot be asynchronous';
   if (value === null || value === undefined) return String(value);
   return Array.isArray(value) ? 'a list' : `of type ${typeof value}`;
 }

@@ -85,7 +85,7 @@ export function text(name: string, value: unknown): string | undefined {
   return value;
 }
 
-/** Metrics must never cost an operation: what an adapter throws is dropped. */
+/** Metrics must never cost an operation: what an adapter throws is dropped, and a span it does not begin at once is not waited for. */
 export function guarded(inner: Instrumentation): Instrumentation {
   const quietly = (work: () => void): void => {
     try {
@@ -98,6 +98,19 @@ export function guarded(inner: Instrumentation): Instrumentation {
     count: (name, by, labels) => quietly(() => inner.count(name, by, labels)),
     gauge: (name, value, labels) => quietly(() => inner.gauge(name, value, labels)),
     record: (name, value, labels) => quietly(() => inner.record(name, value, labels)),
-    ...(inner.span === undefined ? {} : { span: inner.span.bind(inner) }),
+    ...(inner.span === undefined ? {} : { span: guardedSpan(inner.span.bind(inner)) }),
+  };
+}
+
+function guardedSpan(span: NonNullable<Instrumentation['span']>): NonNullable<Instrumentation['span']> {
+  return <R>(name: string, attributes: Readonly<Record<string, string | number>>, run: () => Promise<R>): Promise<R> => {
+    let running: Promise<R> | undefined;
+    const once = (): Promise<R> => (running ??= run());
+    try {
+      span(name, attributes, once).catch(() => {});
+    } catch {
+      // Dropped, see above.
+    }
+    return once();
   };
 }

@@ -29,6 +29,7 @@ import { defaultInstance, getCollectionToken, getKvToken, getPersistPgToken, typ
 import { RateLimiter } from './rate-limit/rate-limiter';
 import { Reservations } from './reservation/reservations';
 import { Sessions } from './session/sessions';
+import { connectHandlers } from './sweeper/connect-handlers';
 import { Sweeper } from './sweeper/sweeper';
 
 /** What `forFeature` provides: a collection definition, or a namespace for `@InjectKv({ namespace })`. */
@@ -92,6 +93,7 @@ export class PersistPgModule implements OnModuleInit, OnModuleDestroy, OnApplica
   async onModuleInit(): Promise<void> {
     this.refuseTwins();
     connectClasses(this.modules, this.persist, this.name);
+    connectHandlers(this.modules, this.persist.expired, this.name);
     try {
       await this.persist.ready();
     } catch (error) {

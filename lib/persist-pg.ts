@@ -27,6 +27,9 @@ import { PgSessionStore } from './session/pg-session-store';
 import { SessionService } from './session/session-service';
 import { SessionTable } from './session/session-table';
 import type { Sessions } from './session/sessions';
+import { PgStatus } from './status/pg-status';
+import type { Status } from './status/status';
+import { ExpiredHandlers } from './sweeper/expired-handlers';
 import { PgSweeper } from './sweeper/pg-sweeper';
 import type { Sweeper } from './sweeper/sweeper';
 
@@ -64,6 +67,12 @@ export abstract class PersistPg {
   abstract readonly sweeper: Sweeper;
   /** @internal Where the decorators' numbers go. */
   readonly instrumentation: Instrumentation = noInstrumentation;
+  /** @internal How it is, for health checks and the command line. */
+  abstract readonly status: Status;
+  /** @internal Who gets what the sweeper removes. */
+  abstract readonly expired: ExpiredHandlers;
+  /** @internal Whether the sweeper starts once the schema is there; no when a job of the app runs it. */
+  startsSweeper = true;
   /** Binds every service to an open transaction of the app. */
   abstract withManager(manager: TransactionManager): PersistPgTransaction;
   /** Opens a transaction on the app's DataSource (never on a lane, so `tx.manager` knows the app's entities) and binds every service to it. */
@@ -94,6 +103,8 @@ export class PgPersistPg extends PersistPg {
   readonly reservations: Reservations;
   readonly sessions: Sessions;
   readonly sweeper: Sweeper;
+  readonly status: Status;
+  readonly expired: ExpiredHandlers;
   override readonly instrumentation: Instrumentation;
   /** @internal */
   readonly database: Database;
@@ -116,7 +127,7 @@ export class PgPersistPg extends PersistPg {
       (message) => logger.warn(message),
       (about) => {
         logger.log(`Ready: ${about}`);
-        if (options.sweeper.autoStart && this.closing === undefined) this.sweeper.start();
+        if (options.sweeper.autoStart && this.startsSweeper && this.closing === undefined) this.sweeper.start();
       },
     );
     const { hot, retry } = this.database.lanes;
@@ -130,6 +141,7 @@ export class PgPersistPg extends PersistPg {
       maxRetries: options.tuning.maxRetries,
       instrumentation,
     });
+    this.status = new PgStatus(this.database, this.batcher, instrumentation);
     const { maxKeyLength, maxValueSize, timeout } = options;
     this.table = new KvTable(this.database, this.batcher, options);
     this.kv = new KvService(new PgKvStore(this.table), { maxKeyLength, maxValueSize, timeout, defaultTtl: kv.ttl });
@@ -144,10 +156,17 @@ export class PgPersistPg extends PersistPg {
     });
     const sessions = new SessionTable(this.database, this.batcher, options);
     this.sessions = new SessionService(new PgSessionStore(sessions), { ...options.session, maxValueSize, instrumentation });
+    this.expired = new ExpiredHandlers({ timeout, instrumentation, warn: (message) => logger.warn(message) });
     this.sweeper = new PgSweeper(
       this.database,
       [
-        { name: 'kv', relation: this.database.schema.table('kv'), byHand: kv.expiry === 'manual', never: kv.expiry === 'ignore' },
+        {
+          name: 'kv',
+          relation: this.database.schema.table('kv'),
+          handlers: this.expired,
+          byHand: kv.expiry === 'manual',
+          never: kv.expiry === 'ignore',
+        },
         this.cache.swept,
         { name: 'lock', relation: this.database.schema.table('lock'), keep: lockRowsLast },
         ...limits.tables.map((relation) => ({ name: 'rate_limit' as const, relation })),

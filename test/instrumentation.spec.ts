@@ -7,7 +7,7 @@ class Recorder implements Instrumentation {
   readonly counters = new Map<string, number>();
   readonly gauges = new Map<string, number>();
   readonly records = new Map<string, number[]>();
-  readonly spans: string[] = [];
+  readonly spans: { name: string; attributes: Readonly<Record<string, string | number>>; failed: boolean }[] = [];
 
   count(name: string, by: number, labels: Readonly<Record<string, string>> = {}): void {
     const key = [name, ...Object.values(labels)].join(' ');
@@ -21,8 +21,12 @@ class Recorder implements Instrumentation {
     this.records.set(key, [...(this.records.get(key) ?? []), value]);
   }
   async span<R>(name: string, attributes: Readonly<Record<string, string | number>>, run: () => Promise<R>): Promise<R> {
-    this.spans.push(`${name} ${attributes['db.operation.batch.size']}`);
-    return run();
+    const span = { name, attributes, failed: false };
+    this.spans.push(span);
+    return run().catch((error) => {
+      span.failed = true;
+      throw error;
+    });
   }
 }
 
@@ -50,7 +54,44 @@ it('counts operations and statements, and says how they were merged', async () =
   expect(recorder.counters.get('persistpg_operations_total count ok')).toBe(1);
   expect(recorder.gauges.get('persistpg_queued')).toBe(0);
   expect(recorder.gauges.has('persistpg_lanes_busy')).toBe(true);
-  expect(recorder.spans.some((span) => span.startsWith('persistpg get '))).toBe(true);
+});
+
+it('runs each statement in a span that says what it is, and never its values', async () => {
+  const recorder = new Recorder();
+  const { kv, sweeper } = instance(recorder);
+  await kv.set('a key of ours', 'a value of ours');
+  await kv.get('a key of ours');
+  await kv.count();
+  await kv.deletePrefix('a key');
+  await sweeper.sweep();
+  const { hostname, port, pathname } = new URL(database.url);
+  const table = `${database.schema}.kv`;
+  const named = (name: string) => recorder.spans.filter((span) => span.name === name);
+  for (const operation of ['INSERT', 'SELECT', 'DELETE']) {
+    expect(named(`${operation} ${table}`)[0]?.attributes).toEqual({
+      'db.system.name': 'postgresql',
+      'db.namespace': `${pathname.slice(1)}|${database.schema}`,
+      'db.operation.name': operation,
+      'db.collection.name': table,
+      'db.query.summary': `${operation} ${table}`,
+      'db.query.text': expect.stringMatching(/\$1/),
+      'server.address': hostname,
+      'server.port': Number(port),
+    });
+  }
+  // One a statement: those of the sweeper too.
+  expect(named(`DELETE ${database.schema}.cache`).length + named(`DELETE ${table}`).length).toBeGreaterThan(1);
+  expect(JSON.stringify(recorder.spans)).not.toContain('of ours');
+});
+
+it('tells a span of the failure of its statement', async () => {
+  const recorder = new Recorder();
+  const { kv } = instance(recorder);
+  await kv.set('k', 1);
+  await database.query(`alter table ${database.schema}.kv add constraint refused check (key <> 'refused')`);
+  await expect(kv.set('refused', 1)).rejects.toMatchObject({ code: 'DATABASE' });
+  await database.query(`alter table ${database.schema}.kv drop constraint refused`);
+  expect(recorder.spans.find(({ failed }) => failed)).toMatchObject({ name: `INSERT ${database.schema}.kv` });
 });
 
 it('counts what the sweeper does, and gauges its lag and the oldest snapshot', async () => {
@@ -68,7 +109,19 @@ it('never lets a broken adapter cost an operation', async () => {
   const broken = (): never => {
     throw new Error('adapter');
   };
-  const { kv } = instance({ count: broken, gauge: broken, record: broken });
-  await kv.set('a', 1);
-  expect(await kv.get('a')).toBe(1);
+  const spans: ((name: string, attributes: object, run: () => Promise<any>) => Promise<any>)[] = [
+    broken,
+    async () => broken(),
+    async (_name, _attributes, run) => run().then(broken),
+    () => new Promise(() => {}),
+    async (_name, _attributes, run) => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return run();
+    },
+  ];
+  for (const span of spans) {
+    const { kv } = instance({ count: broken, gauge: broken, record: broken, span });
+    await kv.set('a', 1);
+    expect(await Promise.all([kv.incr('a'), kv.incr('a')])).toEqual([2, 3]);
+  }
 });

@@ -40,7 +40,7 @@ export class Attempt<P> {
     const sentAt = measured ? performance.now() : 0;
     let results: readonly unknown[];
     try {
-      results = await this.send(units, port);
+      results = await kind.send(units, port);
     } catch (error) {
       await this.recover(units, error, port);
       return;
@@ -59,17 +59,6 @@ export class Attempt<P> {
       }
       this.outcome.settled(unit);
     }
-  }
-
-  private send(units: readonly Unit[], port: P): Promise<readonly unknown[]> {
-    const { kind } = units[0] as Unit;
-    const { span } = this.instrumentation;
-    if (span === undefined) return kind.send(units, port);
-    return span(
-      `persistpg ${kind.name}`,
-      { 'db.system.name': 'postgresql', 'db.operation.name': kind.name, 'db.operation.batch.size': units.length },
-      () => kind.send(units, port),
-    );
   }
 
   /** The units could not even be tried. */

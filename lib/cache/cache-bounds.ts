@@ -37,7 +37,9 @@ export class CacheBounds {
   /** Of a sample of this share: until when those end that are too much, and how many they are in the whole table. */
   private excess(share: number): string {
     const tooMuch = [
-      ...(this.most.rows === Infinity ? [] : [`c.all_rows > ${this.most.rows * share} and c.rows - 1 < c.all_rows - ${this.most.rows * share}`]),
+      ...(this.most.rows === Infinity
+        ? []
+        : [`c.all_rows > ${this.most.rows * share} and c.rows - 1 < c.all_rows - ${this.most.rows * share}`]),
       ...(this.most.bytes === Infinity
         ? []
         : [`c.all_bytes > ${this.most.bytes * share} and c.bytes - c.own < c.all_bytes - ${this.most.bytes * share}`]),

@@ -114,7 +114,10 @@ export abstract class CacheFace extends PersistPgCache {
       return serializer.deserialize(payload);
     } catch (error) {
       this.numbers.count('errors');
-      this.room.reports.say(`what is kept under ${JSON.stringify(name)} cannot be read`, error);
+      this.room.reports.say(
+        'a kept value cannot be read',
+        `${JSON.stringify(name)}: ${error instanceof Error ? error.message : String(error)}`,
+      );
       return undefined;
     }
   }

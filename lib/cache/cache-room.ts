@@ -4,6 +4,7 @@ import { InvalidValueError, OperationTimeoutError } from '../persist-pg.errors';
 import { AllCacheNumbers, type CacheNumbers } from './cache-numbers';
 import { ownerLength, type CacheStore, type FoundEntry, type Payload, type StoredEntry } from './cache-store';
 import type { Eviction } from './eviction';
+import type { FactoryRuns } from './factory-run';
 import { Flights } from './flights';
 import type { NearCache } from './near-cache';
 import { Patience } from './patience';
@@ -34,6 +35,7 @@ export class CacheRoom {
   /** Id of the instance among those that share the store. */
   readonly id = randomBytes((ownerLength / 4) * 3).toString('base64url');
   readonly flights = new Flights(this);
+  readonly runs: FactoryRuns = new Set();
   /** Tokens of the claims that this process has, or asks for. */
   readonly claims = new Set<string>();
   readonly reports: Reports;
@@ -155,6 +157,7 @@ export class CacheRoom {
   /** Gives up what is being made. */
   async close(): Promise<void> {
     this.near?.close();
+    for (const run of this.runs) run.close();
     await this.flights.close();
     this.patience.close();
   }

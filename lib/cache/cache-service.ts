@@ -31,7 +31,9 @@ export class CacheService extends CacheFace {
     const name = this.checkKey(request.suffix === '' ? key : `${key}${request.suffix}`);
     if (typeof factory !== 'function') throw new InvalidArgumentError('factory', 'must be a function');
     const copy = request.forceFresh ? undefined : this.copy(name);
-    const seen = copy ?? (await this.room.load(this.namespaceName, name));
+    // Whether someone makes it anew already, only the table knows.
+    const isOfUse = copy !== undefined && !isDue(copy, request);
+    const seen = isOfUse ? copy : await this.room.load(this.namespaceName, name);
     let { forceFresh } = request;
     if (!forceFresh && isFresh(seen)) {
       const kept = this.open(name, seen.payload, request.settings);
@@ -158,9 +160,7 @@ export class CacheService extends CacheFace {
 
   /** Has a value that nears its end made anew, beside the caller who got it, by one process. */
   private refreshIfDue(name: string, factory: Factory, request: MakeRequest, seen: FoundEntry): void {
-    const { refreshAhead } = request.settings;
-    if (refreshAhead === undefined || seen.life - seen.left < seen.life * refreshAhead) return;
-    if (seen.claim !== undefined || this.room.flights.has(this.namespaceName, name)) return;
+    if (!isDue(seen, request) || seen.claim !== undefined || this.room.flights.has(this.namespaceName, name)) return;
     const { flight } = this.room.flights.join(this.plan(name, factory, request, seen, 'ageing'));
     flight.outcome.catch((error: unknown) => this.room.reports.say('a value was not refreshed ahead', error));
   }
@@ -178,4 +178,9 @@ export class CacheService extends CacheFace {
   private handOut<T>(kept: unknown, { revive }: MakeRequest): T {
     return (revive === undefined ? kept : revive(kept)) as T;
   }
+}
+
+/** Whether so much of its life has gone that it is to be made anew. */
+function isDue({ life, left }: FoundEntry, { settings: { refreshAhead } }: MakeRequest): boolean {
+  return refreshAhead !== undefined && life - left >= life * refreshAhead;
 }

@@ -34,6 +34,9 @@ export const defaultNames = ['ttl', 'grace', 'softTimeout', 'hardTimeout', 'refr
 const setNames = [...defaultNames, 'tags'] as const;
 const makeNames = [...setNames, 'varyBy', 'revive', 'forceFresh'] as const;
 
+/** Node's timers fire at once when they are set to more. */
+const longestTimer = 2 ** 31 - 1;
+
 const none: readonly string[] = [];
 
 export const builtInSettings: CacheSettings = {
@@ -46,9 +49,9 @@ export const builtInSettings: CacheSettings = {
   serializer: readSerializer('json'),
 };
 
-/** Reads defaults for entries; what they leave out is as in `base`. */
-export function readDefaults(given: CacheDefaults | undefined, base: CacheSettings): CacheSettings {
-  return given === undefined ? base : merged(readOptions(given, defaultNames, 'defaults'), base);
+/** Reads defaults for entries; what they leave out is as in `base`. `level` is where they stand among the options. */
+export function readDefaults(given: CacheDefaults | undefined, base: CacheSettings, level = ''): CacheSettings {
+  return given === undefined ? base : merged(readOptions(given, defaultNames, 'defaults'), base, level);
 }
 
 /** Reads the last argument of `set`. */
@@ -102,17 +105,21 @@ function readVaryBy(given: unknown): string {
   return JSON.stringify(given);
 }
 
-function merged(given: { readonly [N in (typeof defaultNames)[number]]?: unknown }, base: CacheSettings): CacheSettings {
+function merged(given: { readonly [N in (typeof defaultNames)[number]]?: unknown }, base: CacheSettings, level = ''): CacheSettings {
   const duration = (name: 'ttl' | 'grace' | 'softTimeout' | 'hardTimeout', zero = false): number =>
-    given[name] === undefined ? (base[name] as number) : durationMs(name, given[name], { zero });
+    given[name] === undefined ? (base[name] as number) : durationMs(`${level}${name}`, given[name], { zero });
+  const softTimeout = duration('softTimeout', true) as number | undefined;
   return {
     ttl: duration('ttl'),
     grace: duration('grace', true),
-    softTimeout: duration('softTimeout', true),
-    hardTimeout: duration('hardTimeout'),
-    refreshAhead: share('refreshAhead', given.refreshAhead) ?? base.refreshAhead,
-    jitter: share('jitter', given.jitter) ?? base.jitter,
-    serializer: given.serializer === undefined ? base.serializer : readSerializer(given.serializer as CacheDefaults['serializer']),
+    softTimeout: softTimeout === undefined ? undefined : Math.min(softTimeout, longestTimer),
+    hardTimeout: Math.min(duration('hardTimeout'), longestTimer),
+    refreshAhead: share(`${level}refreshAhead`, given.refreshAhead) ?? base.refreshAhead,
+    jitter: share(`${level}jitter`, given.jitter) ?? base.jitter,
+    serializer:
+      given.serializer === undefined
+        ? base.serializer
+        : readSerializer(given.serializer as CacheDefaults['serializer'], `${level}serializer`),
   };
 }
 

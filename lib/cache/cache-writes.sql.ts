@@ -119,13 +119,13 @@ from l where t.namespace = l.namespace and t.key = l.key returning t.namespace, 
   }
 
   /**
-   * For transactions: holds the rows of the namespace $1 and the keys $2 until the end, those too that were not there, and
-   * ends claims on them: a load that began before cannot store, one that would begin waits.
+   * For transactions: makes rows of the namespace $1 and the keys $2 where there are none, which are held until the end and
+   * stand for nothing. Who would claim one of the keys before waits, and what was claimed before is found by the statement after this.
    */
   hold(): string {
     return `insert into ${this.table} as t (${columns})
 select $1::text, v.key, null, null, null, null, ${now}, null, null, ${now} from unnest($2::text[]) v(key)
-on conflict (namespace, key) do update set claim = null, claim_until = null`;
+on conflict (namespace, key) do nothing`;
   }
 
   /** Which rows are there, and whether they are free: $1 namespaces, $2 keys. Waits for nobody; locks end with the statement. */
@@ -174,7 +174,9 @@ from l where t.namespace = l.namespace and t.key = l.key returning t.namespace, 
     if (rows === 1) return `${head} values (${project(typed)})`;
     // Expressions over plain parameters, once: in each row they would be set up anew for each row.
     const values = Array.from({ length: rows }, (_, at) =>
-      at === 0 ? `(${names.map((name) => typed[name]).join(',')})` : `(${names.map((_name, i) => `$${at * names.length + i + 1}`).join(',')})`,
+      at === 0
+        ? `(${names.map((name) => typed[name]).join(',')})`
+        : `(${names.map((_name, i) => `$${at * names.length + i + 1}`).join(',')})`,
     );
     return `${head}\nselect ${project(map((name) => `v.${name}`))}\nfrom (values ${values.join(',\n')}) v(${names.join(', ')})`;
   }

@@ -52,7 +52,12 @@ export class CacheWrites {
     this.set = this.makeSet();
     this.claim = this.makeClaim();
     const isThere = (): boolean => true;
-    this.renew = this.changing('cache_renew', (carried) => sql.renew(carried), ({ token, lease }) => [claimText.running(token), lease], isThere);
+    this.renew = this.changing(
+      'cache_renew',
+      (carried) => sql.renew(carried),
+      ({ token, lease }) => [claimText.running(token), lease],
+      isThere,
+    );
     this.keep = this.changing('cache_keep', (carried) => sql.keep(carried), keptColumns, isThere);
     this.giveUp = this.changing(
       'cache_give_up',

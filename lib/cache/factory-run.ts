@@ -7,6 +7,9 @@ import { FactoryTimeoutError } from './cache.errors';
 /** Makes a value. */
 export type Factory = (context: CacheFactoryContext) => unknown;
 
+/** What runs in an instance, to be given up at shutdown. */
+export type FactoryRuns = Set<FactoryRun>;
+
 /** One run of a factory, with a bound. */
 export class FactoryRun {
   /** Time to live that the factory has set. */
@@ -20,13 +23,17 @@ export class FactoryRun {
   private readonly controller = new AbortController();
   private fail!: (error: unknown) => void;
 
-  constructor(key: string, factory: Factory, hardTimeout: number, stale: () => unknown) {
+  constructor(runs: FactoryRuns, key: string, factory: Factory, hardTimeout: number, stale: () => unknown) {
+    runs.add(this);
     const timer = setTimeout(() => this.end(new FactoryTimeoutError(key, hardTimeout)), hardTimeout);
     this.value = new Promise<unknown>((resolve, reject) => {
       this.fail = reject;
       // A factory that is given up may still fail, and nobody is left to hear it: that is no unhandled rejection.
       new Promise((settle) => settle(factory(this.context(stale)))).then(resolve, reject);
-    }).finally(() => clearTimeout(timer));
+    }).finally(() => {
+      clearTimeout(timer);
+      runs.delete(this);
+    });
   }
 
   /** Gives the run up at shutdown. */

@@ -42,7 +42,6 @@ export class Flight {
   started = false;
   /** Tags that were evicted since it began. */
   readonly evictedTags = new Set<string>();
-  private run: FactoryRun | undefined;
   private token = '';
   private closed = false;
 
@@ -55,10 +54,9 @@ export class Flight {
     this.outcome.catch(() => {});
   }
 
-  /** Gives it up, at shutdown. */
+  /** Has it not wait any more, at shutdown. */
   close(): void {
     this.closed = true;
-    this.run?.close();
   }
 
   private async fly(): Promise<Outcome> {
@@ -138,17 +136,15 @@ export class Flight {
     const { serializer, hardTimeout } = settings;
     this.started = true;
     this.room.numbersOf(namespace).count('factoryRuns');
-    this.run = new FactoryRun(key, factory, hardTimeout, () => this.stale());
+    const run = new FactoryRun(this.room.runs, key, factory, hardTimeout, () => this.stale());
     try {
-      const value = await this.run.value;
+      const value = await run.value;
       const payload = value === undefined ? undefined : serializer.serialize(key, value);
-      if (claim !== undefined) await this.keep(claim, payload, this.run);
+      if (claim !== undefined) await this.keep(claim, payload, run);
       return { payload, own: true };
     } catch (error) {
       if (claim !== undefined) await this.giveUp(claim.token, markOf(error));
       throw error;
-    } finally {
-      this.run = undefined;
     }
   }
 

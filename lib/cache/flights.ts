@@ -47,7 +47,7 @@ export class Flights {
     }
   }
 
-  /** Gives up what is being made; resolves when others may make it. */
+  /** Resolves when nothing is being made any more. */
   async close(): Promise<void> {
     const all = [...this.all];
     for (const flight of all) flight.close();

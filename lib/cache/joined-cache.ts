@@ -40,7 +40,7 @@ export class JoinedCache extends CacheFace {
     this.numbers.count('factoryRuns');
     const stale = isFresh(found) ? undefined : kept;
     try {
-      const value = await new FactoryRun(name, factory, settings.hardTimeout, () => stale).value;
+      const value = await new FactoryRun(this.room.runs, name, factory, settings.hardTimeout, () => stale).value;
       this.numbers.count('misses');
       return value === undefined ? (undefined as T) : handOut(settings.serializer.deserialize(settings.serializer.serialize(name, value)));
     } catch (error) {

@@ -21,7 +21,7 @@ export class PgCache extends CacheService {
     const near = cache.near && new NearCache(database.notices, cache.near, warn, (eviction) => room.flights.evict(eviction));
     const store = new PgCacheStore(new CacheTable(database, batcher, options), near);
     const room = new CacheRoom(store, { maxKeyLength, maxValueSize, timeout, lease, instrumentation, warn }, near);
-    super(room, '', readDefaults(cache.defaults, builtInSettings));
+    super(room, '', readDefaults(cache.defaults, builtInSettings, 'cache.'));
     const relation = database.schema.table('cache');
     const { maxRows = Infinity, maxBytes = Infinity } = cache;
     const bounds = Math.min(maxRows, maxBytes) === Infinity ? undefined : new CacheBounds(relation, { rows: maxRows, bytes: maxBytes });

@@ -33,11 +33,11 @@ const structured: Serializer = {
 };
 
 /** Reads the option `serializer`. */
-export function readSerializer(given: CacheDefaults['serializer']): Serializer {
+export function readSerializer(given: CacheDefaults['serializer'], argument = 'serializer'): Serializer {
   if (given === undefined || given === 'json') return json;
   if (given === 'structured') return structured;
   if (typeof given !== 'object' || given === null || typeof given.serialize !== 'function' || typeof given.deserialize !== 'function') {
-    throw new InvalidArgumentError('serializer', `must be 'json', 'structured' or a pair of serialize() and deserialize()`);
+    throw new InvalidArgumentError(argument, `must be 'json', 'structured' or a pair of serialize() and deserialize()`);
   }
   return {
     serialize: (key, value) => {

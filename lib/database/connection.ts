@@ -3,6 +3,7 @@ import type { PoolClient } from 'pg';
 import { ClosedError, DatabaseError, isPersistPgError } from '../persist-pg.errors';
 import { beforeSending, readFailure, type Stage } from './failure';
 import type { Statement } from './identifier';
+import type { StatementSpan } from './statement-span';
 import { WireQuery, type Rows } from './wire-query';
 
 /** What a connection is set to, and when it is replaced. */
@@ -21,6 +22,8 @@ export interface ConnectionOptions {
   readonly maxQueries: number;
   /** Idle milliseconds after which it is replaced. */
   readonly maxIdle: number;
+  /** What shows each statement to a tracer. */
+  readonly span?: StatementSpan | undefined;
 }
 
 const grace = 1_000;
@@ -209,6 +212,12 @@ export class Connection {
   }
 
   private send(client: PgInternals, text: string, name: string, values: unknown[], timeout: number): Promise<Rows> {
+    const { span } = this.options;
+    if (span === undefined) return this.transmit(client, text, name, values, timeout);
+    return span(client, text, () => this.transmit(client, text, name, values, timeout));
+  }
+
+  private transmit(client: PgInternals, text: string, name: string, values: unknown[], timeout: number): Promise<Rows> {
     return new Promise<Rows>((resolve, reject) => {
       const query = new WireQuery(text, name, values, (error) => {
         this.sentAt = 0;

@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm';
 import type { Connection } from './connection';
 import type { ResolvedOptions } from '../resolved-options';
+import { alterDurability, durabilityOf, durableTables, type AlterProgress, type DurableOption } from './durability';
 import { beforeSending } from './failure';
 import { Lanes } from './lanes';
 import { Notices } from './notices';
@@ -67,6 +68,23 @@ export class Database {
     return this.lanes.bulk(work);
   }
 
+  /** Runs a transaction that stays open while the app's code runs, when the schema is there and those before are done. */
+  async apart<R>(work: (query: Connection['query']) => Promise<R>): Promise<R> {
+    await this.ensure();
+    return this.lanes.apart(work);
+  }
+
+  /** Version of the schema as it is, without making it; undefined if there is none. */
+  async schemaVersion(): Promise<number | undefined> {
+    const found = await this.lanes.bulk((connection) => this.schema.read((text, values) => connection.query({ text }, values)));
+    return found?.version;
+  }
+
+  /** Rewrites live tables as they are wanted; gives the names of those that were otherwise. */
+  alterDurability(wanted: Partial<TableDurability>, progress?: AlterProgress): Promise<string[]> {
+    return this.bulk((connection) => alterDurability(connection, this.schema, wanted, progress));
+  }
+
   /** Takes the schema and all that is in it away, for tests. */
   async dropSchema(): Promise<void> {
     if (this.isReady) await this.lanes.bulk((connection) => connection.query({ text: `drop schema ${this.schema.quoted} cascade` }, []));
@@ -109,14 +127,14 @@ export class Database {
   // Options of creation do not change a table that is there; who believes they do must be told.
   private async compare(query: SchemaQuery): Promise<void> {
     const durability = durabilityOf(this.options);
-    for (const [option, name] of Object.entries(tables) as [keyof typeof tables, string][]) {
+    for (const [option, name] of Object.entries(durableTables) as [DurableOption, string][]) {
       const table = this.schema.table(name);
       const [form] = await query(schemaSql.form, [table]);
       const isUnlogged = form?.[0] === 't';
       if (isUnlogged !== (durability[option] === 'unlogged')) {
         this.warn(
           `the table ${table} is ${isUnlogged ? 'unlogged: a crash of PostgreSQL empties it' : 'logged'}, though ${option}.durability is ${durability[option]}; ` +
-            `it was made otherwise, and changes by \`alter table ... set ${isUnlogged ? 'logged' : 'unlogged'}\``,
+            `it was made otherwise, and changes by \`npx nestjs-persistpg migrate --durability ${option}=${durability[option]} --alter-durability\``,
         );
       }
       if (option === 'kv' && Number(form?.[1] ?? 0) !== this.options.kv.partitions) {
@@ -126,18 +144,4 @@ export class Database {
       }
     }
   }
-}
-
-/** Tables by the option that says how safely their rows are written. */
-const tables = { kv: 'kv', cache: 'cache', session: 'session', lock: 'lock', rateLimit: 'rate_limit', reservation: 'reservation' } as const;
-
-function durabilityOf({ kv, cache, session, lock, rateLimit, reservation }: ResolvedOptions): TableDurability {
-  return {
-    kv: kv.durability,
-    cache: cache.durability,
-    session: session.durability,
-    lock: lock.durability,
-    rateLimit: rateLimit.durability,
-    reservation: reservation.durability,
-  };
 }

@@ -6,6 +6,7 @@ import type { ResolvedOptions } from '../resolved-options';
 import type { Pooler } from './pooler';
 import { sessionSettings } from './session-settings';
 import type { Source } from './source';
+import { statementSpan, type StatementSpan } from './statement-span';
 import type { Rows } from './wire-query';
 
 /** A way to send one statement after another. */
@@ -72,7 +73,7 @@ export class LanePort implements Port {
 
 /**
  * The connections of an instance: hot lanes, of which the first carries reads only, a retry connection for locked keys,
- * and a bulk connection for what takes an unknown time. All are opened when first used.
+ * a bulk connection for what takes an unknown time, and one for transactions in which the app's code runs. All are opened when first used.
  */
 export class Lanes {
   readonly hot: readonly LanePort[];
@@ -80,8 +81,11 @@ export class Lanes {
   readonly retry: { readonly quick: Port; readonly patient: Port };
   private readonly bulkConnection: Connection;
   private bulkTurn: Promise<unknown> = idle;
+  private readonly apartConnection: Connection;
+  private apartTurn: Promise<unknown> = idle;
   private readonly connections: Connection[] = [];
   private unprepared = false;
+  private readonly span: StatementSpan | undefined;
 
   constructor(
     private readonly source: Source,
@@ -90,15 +94,17 @@ export class Lanes {
     private readonly isReady: () => boolean,
     private readonly ready: () => Promise<void> | undefined,
   ) {
+    this.span = statementSpan(options.instrumentation.span, options.schema.name);
     this.hot = Array.from({ length: options.lanes }, () => this.port(laneLockTimeout));
     const retry = this.connection(laneLockTimeout, options.tuning.statementTimeout, byKey);
     this.retry = { quick: this.retryPort(retry, laneLockTimeout), patient: this.retryPort(retry, options.tuning.lockTimeout) };
     this.bulkConnection = this.connection(options.timeout, bulkStatementTimeout);
+    this.apartConnection = this.connection(options.timeout, bulkStatementTimeout);
   }
 
   /** Connections that may be open at once. */
   static count(options: ResolvedOptions): number {
-    return options.lanes + 2;
+    return options.lanes + 3;
   }
 
   /** Whether a transaction pooler stands between; known after the first statement. */
@@ -121,6 +127,19 @@ export class Lanes {
     void done.then(() => {
       if (this.bulkTurn === done) this.bulkTurn = idle;
     });
+    return turn;
+  }
+
+  /** Runs a transaction in which the app's code may take its time, after those before it; on a connection that nobody else waits for. */
+  apart<R>(work: (query: Connection['query']) => Promise<R>): Promise<R> {
+    const turn = this.apartTurn.then(async () => {
+      await this.pooler.detect();
+      return this.apartConnection.transaction(work);
+    });
+    this.apartTurn = turn.then(
+      () => undefined,
+      () => undefined,
+    );
     return turn;
   }
 
@@ -202,6 +221,7 @@ export class Lanes {
       statementCacheSize: tuning.statementCacheSize,
       maxQueries: tuning.maxQueries,
       maxIdle: tuning.maxIdle,
+      span: this.span,
     });
     this.connections.push(connection);
     return connection;

@@ -6,7 +6,7 @@ import type { Statement } from './identifier';
 import type { InlineSettings, Port } from './lanes';
 import type { Schema } from './schema';
 import type { TransactionManager, TransactionOptions } from './transaction-manager';
-import { savepoint, UndoableQuery } from './undoable-query';
+import { sendPlainly, UndoableQuery } from './undoable-query';
 import { WireQuery, type Rows } from './wire-query';
 
 interface Client {
@@ -29,9 +29,6 @@ interface Runner {
   readonly connection?: object;
   connect(): Promise<unknown>;
 }
-
-// Whatever type parsers the app has set, columns come as PostgreSQL's text.
-const rawTypes = { getTypeParser: () => (text: string) => text };
 
 /** Milliseconds between looks whether a transaction has ended. */
 const endPoll = 50;
@@ -236,18 +233,6 @@ export class Transactions {
     }
     this.checked.add(owner);
   }
-}
-
-// For clients whose connection cannot be seen.
-async function sendPlainly(client: Client, text: string, values: unknown[], keep: ((rows: Rows) => boolean) | undefined): Promise<Rows> {
-  const query = async (): Promise<Rows> =>
-    ((await client.query({ text, values, rowMode: 'array', types: rawTypes })) as { rows: Rows }).rows;
-  if (keep === undefined) return query();
-  await client.query({ text: savepoint.begin });
-  const rows = await query();
-  if (!keep(rows)) await client.query({ text: savepoint.undo });
-  await client.query({ text: savepoint.end });
-  return rows;
 }
 
 function ended(): NoTransactionError {

@@ -1,7 +1,7 @@
 import { WireQuery, type Rows, type WireConnection } from './wire-query';
 
 /** The savepoint's name, and the ways out of it. */
-export const savepoint = {
+const savepoint = {
   begin: 'savepoint persistpg',
   undo: 'rollback to savepoint persistpg',
   end: 'release savepoint persistpg',
@@ -54,4 +54,24 @@ function send(connection: WireConnection, text: string): void {
   connection.parse({ text, name: '', types: undefined });
   connection.bind({ portal: '', statement: '', values: [], binary: false, valueMapper: (value) => value });
   connection.execute({ portal: '', rows: 0 });
+}
+
+// Whatever type parsers the app has set, columns come as PostgreSQL's text.
+const rawTypes = { getTypeParser: () => (text: string) => text };
+
+/** The same, statement by statement, for clients whose connection cannot be seen; without `keep`, no more than the statement. */
+export async function sendPlainly(
+  client: { query(query: object): unknown },
+  text: string,
+  values: unknown[],
+  keep: ((rows: Rows) => boolean) | undefined,
+): Promise<Rows> {
+  const query = async (): Promise<Rows> =>
+    ((await client.query({ text, values, rowMode: 'array', types: rawTypes })) as { rows: Rows }).rows;
+  if (keep === undefined) return query();
+  await client.query({ text: savepoint.begin });
+  const rows = await query();
+  if (!keep(rows)) await client.query({ text: savepoint.undo });
+  await client.query({ text: savepoint.end });
+  return rows;
 }

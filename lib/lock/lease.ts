@@ -4,7 +4,7 @@ import { isPersistPgError } from '../persist-pg.errors';
 import { readTtl } from './lease-duration';
 import type { HeldLock, Lock } from './lock';
 import { LockLostError } from './lock.errors';
-import type { LeaseId, LeaseTerm, LockClaim, LockStore, Released, TakenLease } from './lock-store';
+import { isLive, type LeaseId, type LeaseTerm, type LockClaim, type LockStore, type Released, type TakenLease } from './lock-store';
 
 /** What a lease needs of the service that took it. */
 export interface LeaseHost {
@@ -215,7 +215,7 @@ export class Lease implements Lock {
   private async isHolder(): Promise<boolean> {
     const { name, slot, owner, token } = this.id;
     const holdings = await this.host.store.look(slot === 0 ? { name } : { name, permits: slot });
-    return holdings.some((each) => each.slot === slot && each.owner === owner && each.fencingToken === token);
+    return holdings.some((each) => isLive(each) && each.slot === slot && each.owner === owner && each.fencingToken === token);
   }
 
   // It may be done twice: it names the holding, and there is only one of it. What is not found then, the first time has done.

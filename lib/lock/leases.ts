@@ -5,7 +5,7 @@ import { Lease, type LeaseHost } from './lease';
 import { LeaseKeeper } from './lease-keeper';
 import { LockLines } from './lock-lines';
 import type { ClaimOptions, WaitOptions } from './lock-options';
-import { heldLock, type LockStore, type LockTarget } from './lock-store';
+import { heldLock, isLive, type LockStore, type LockTarget } from './lock-store';
 import { LockTimeoutError } from './lock.errors';
 
 type LockEvent = 'acquired' | 'busy' | 'timeout' | 'renewed' | 'released' | 'release_failed' | 'lost' | 'forced';
@@ -109,7 +109,7 @@ export class Leases {
     this.refuseWhenClosed();
     try {
       if (options.wait > 0) return await this.lines.wait(target, options, since);
-      const [holder] = await this.store.look(target);
+      const [holder] = (await this.store.look(target)).filter(isLive);
       throw new LockTimeoutError(target.name, holder && heldLock(holder), 0);
     } catch (error) {
       if (isPersistPgError(error, 'LOCK_TIMEOUT')) this.count('timeout');

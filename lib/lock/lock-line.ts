@@ -1,10 +1,9 @@
 import { isPersistPgError } from '../persist-pg.errors';
-import type { HeldLock } from './lock';
-import { LockTimeoutError } from './lock.errors';
 import type { Lease } from './lease';
 import type { WaitOptions } from './lock-options';
-import { heldLock, type Holding, type LockStore, type LockTarget } from './lock-store';
+import { heldLock, isLive, type Holding, type LockStore, type LockTarget } from './lock-store';
 import type { PollTimer } from './poll-timer';
+import { Waiters, type Waiter } from './waiters';
 
 /** What a line needs of the service whose callers wait in it. */
 export interface LineHost {
@@ -18,45 +17,34 @@ export interface LineHost {
   empty(line: LockLine): void;
 }
 
-interface Waiter {
-  readonly options: WaitOptions;
-  readonly resolve: (lease: Lease) => void;
-  readonly reject: (error: unknown) => void;
-  /** Its time is over, and what is under way decides. */
-  late: boolean;
-}
-
-/** How a line in rest is roused: the row is free; it may be; it is free, and others shall have it first. */
+/** How a line in rest is roused: the row is free; it is free, and other processes shall have it first; it may be. */
 type Call = 'try' | 'yield' | 'look';
 
 const rank = { try: 2, yield: 1, look: 0 };
 
-/** What waits longer than timers run waits for ever. */
-const longestTimer = 2 ** 31;
 const firstPause = 50;
 const longestPause = 1_000;
 /** A try is given so long, however little time its caller has left. */
 const leastTimeout = 500;
-/** How long others are given to take what was released, with and without hearing of it. */
-const courtesy = { hearing: 15, polling: 75 };
+/** How long another process has to take what was released, and how often is looked whether one has. */
+const courtesy = 100;
+const glance = 12;
 
 /**
- * Callers of this process who wait for one lock or semaphore. Only the first of them tries, or the first ones for as many permits
- * as may be free, so that however many wait, the database sees few; they try when the row looks free: a holder of this process has released it, another process has told of it,
- * or a look, taken less and less often, says so.
+ * The line before one lock or semaphore in this process. Only its first caller tries, or the first ones for as many permits as may be
+ * free, so that however many wait, the database sees few. They try when it looks free: a holder of this process has released
+ * it, another process has told of it, or a look, taken less and less often, says so.
  */
 export class LockLine {
-  private readonly waiters = new Set<Waiter>();
+  private readonly waiters: Waiters;
   private working = false;
-  private attempting: readonly Waiter[] = [];
-  private looked = false;
-  /** How many may try at once. */
-  private width: number;
-  /** The lease that was given last. */
-  private given: Lease | undefined;
   private call: Call | undefined;
   private rouse: (() => void) | undefined;
-  private holder: HeldLock | undefined;
+  /** The lease that was given last. */
+  private given: Lease | undefined;
+  /** How many may try at once. */
+  private width: number;
+  /** Of who was seen to hold it last. */
   private token: number | undefined;
   private pause = firstPause;
 
@@ -65,39 +53,15 @@ export class LockLine {
     private readonly host: LineHost,
   ) {
     this.width = target.permits ?? 1;
+    // The loop then notices that nobody waits any more.
+    this.waiters = new Waiters(target.name, () => this.wake('look'));
   }
 
   /** Waits in it for what could not be had; `since` when it was called for. */
   join(options: WaitOptions, since: number): Promise<Lease> {
-    return new Promise<Lease>((resolve, reject) => {
-      const { wait, signal } = options;
-      const leave = (): void => {
-        this.waiters.delete(waiter);
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', aborted);
-        // The loop notices that nobody waits any more.
-        if (this.waiters.size === 0) this.wake('look');
-      };
-      const waiter: Waiter = {
-        options,
-        late: false,
-        resolve: (lease) => {
-          leave();
-          resolve(lease);
-        },
-        reject: (error) => {
-          leave();
-          reject(error as Error);
-        },
-      };
-      const aborted = (): void => waiter.reject(signal?.reason);
-      const left = Math.max(0, since + wait - performance.now());
-      const timer = left < longestTimer ? setTimeout(() => this.late(waiter), left) : undefined;
-      this.waiters.add(waiter);
-      if (signal?.aborted === true) return aborted();
-      signal?.addEventListener('abort', aborted, { once: true });
-      if (!this.working) void this.work();
-    });
+    const lease = this.waiters.add(options, since);
+    if (!this.working) void this.work();
+    return lease;
   }
 
   /** Has the first look or try now. */
@@ -108,36 +72,26 @@ export class LockLine {
 
   /** Nobody will get it any more. */
   refuse(error: unknown): void {
-    for (const waiter of [...this.waiters]) waiter.reject(error);
-  }
-
-  private late(waiter: Waiter): void {
-    if (!this.looked || this.attempting.includes(waiter)) waiter.late = true;
-    else waiter.reject(this.timeoutOf(waiter));
-  }
-
-  /** Gives up those who are late, but for so many who have another try. */
-  private dismissLate(trying: number): void {
-    for (const waiter of [...this.waiters].slice(trying)) if (waiter.late) waiter.reject(this.timeoutOf(waiter));
-  }
-
-  private timeoutOf({ options }: Waiter): LockTimeoutError {
-    return new LockTimeoutError(this.target.name, this.holder, options.wait);
+    this.waiters.refuse(error);
   }
 
   private async work(): Promise<void> {
     this.working = true;
-    let call: Call = 'look';
-    while (this.waiters.size > 0) call = call === 'try' ? await this.tryForFirst() : await this.seeWhether(call);
+    for (let call: Call = 'look'; !this.waiters.isEmpty;) {
+      if (call === 'try') call = await this.tryForFirst();
+      else if (call === 'yield') call = await this.letOthers();
+      else call = await this.seeWhether();
+    }
     this.working = false;
     this.host.empty(this);
   }
 
   private async tryForFirst(): Promise<Call> {
     const { permits } = this.target;
-    this.attempting = [...this.waiters].slice(0, this.width);
-    const outcomes = await Promise.all(this.attempting.map((waiter) => this.tryFor(waiter)));
-    this.attempting = [];
+    const trying = this.waiters.first(this.width);
+    this.waiters.trying = trying;
+    const outcomes = await Promise.all(trying.map((waiter) => this.tryFor(waiter)));
+    this.waiters.trying = [];
     if (outcomes.includes('busy')) {
       this.width = 1;
       return 'look';
@@ -150,29 +104,29 @@ export class LockLine {
   }
 
   private async tryFor(waiter: Waiter): Promise<'given' | 'busy' | 'over'> {
-    const { host, target } = this;
+    const { host, target, waiters } = this;
     let lease: Lease | undefined;
     try {
-      const timeout = Math.max(leastTimeout, Math.min(host.timeout, waiter.options.wait));
-      lease = await host.take(target, waiter.options, timeout);
+      lease = await host.take(target, waiter.options, Math.max(leastTimeout, Math.min(host.timeout, waiter.options.wait)));
     } catch (error) {
       // An attempt that left no trace was in vain, and what cannot be sent now may be sent for the next; what else fails, fails for all.
-      if (isPersistPgError(error) && error.outcomeUnknown && !waiter.late) return 'busy';
-      if (waiter.late || isPersistPgError(error, 'OPERATION_TIMEOUT')) waiter.reject(error);
-      else this.refuse(error);
+      if (isPersistPgError(error) && error.outcomeUnknown && !waiter.isLate) return 'busy';
+      if (waiter.isLate || isPersistPgError(error, 'OPERATION_TIMEOUT')) waiter.reject(error);
+      else waiters.refuse(error);
       return 'over';
     }
     if (lease === undefined) {
-      if (waiter.late) waiter.reject(this.timeoutOf(waiter));
+      if (waiter.isLate) waiter.reject(waiters.timeoutOf(waiter));
       return 'busy';
     }
-    if (!this.waiters.has(waiter)) {
+    if (!waiters.has(waiter)) {
       await lease.releaseQuietly(0);
       return 'over';
     }
     this.given = lease;
-    this.holder = lease.asHeld();
+    this.token = lease.fencingToken;
     this.pause = firstPause;
+    waiters.holder = lease.asHeld();
     // What was told until now was of holders before.
     this.call = undefined;
     waiter.resolve(lease);
@@ -180,30 +134,25 @@ export class LockLine {
   }
 
   /** Looks who holds it, and rests until it is worth another try. */
-  private async seeWhether(call: Call): Promise<Call> {
+  private async seeWhether(): Promise<Call> {
     const { store } = this.host;
-    if (call === 'yield') {
-      const others = await this.rest(store.hears ? courtesy.hearing : courtesy.polling);
-      if (others === 'try') return 'try';
-    }
-    let holdings: Holding[];
+    let live: Holding[];
     try {
-      holdings = await store.look(this.target);
-      this.looked = true;
-      this.width = Math.max(1, (this.target.permits ?? 1) - holdings.length);
-      if (this.isFree(holdings)) {
-        this.dismissLate(this.width);
+      live = (await this.look()).filter(isLive);
+      this.width = Math.max(1, (this.target.permits ?? 1) - live.length);
+      if (this.isFree(live)) {
+        this.waiters.dismissLate(this.width);
         return await this.tryAgain();
       }
-      if (this.given?.isHeld === true && holdings[0]?.fencingToken === this.given.fencingToken) return await this.untilOver();
-      if (holdings.some(({ wanted }) => !wanted) && !(await store.want(this.target))) return await this.tryAgain();
+      if (this.isOurs(live)) return await this.untilOver();
+      if (live.some(({ wanted }) => !wanted) && !(await store.want(this.target))) return await this.tryAgain();
     } catch (error) {
-      this.refuse(error);
+      this.waiters.refuse(error);
       return 'look';
     }
-    const first = holdings.reduce((a, b) => (a.left <= b.left ? a : b));
-    this.holder = heldLock(first);
-    this.dismissLate(0);
+    const first = live.reduce((a, b) => (a.left <= b.left ? a : b));
+    this.waiters.holder = heldLock(first);
+    this.waiters.dismissLate(0);
     if (this.token !== first.fencingToken) this.pause = firstPause;
     this.token = first.fencingToken;
     const pause = store.hears ? longestPause : this.pause;
@@ -211,27 +160,69 @@ export class LockLine {
     return this.rest(Math.min(first.left, pause * (0.75 + Math.random() / 2)));
   }
 
+  // Callers of this process, who know of a release first, would hand it on among themselves for ever.
+  private async letOthers(): Promise<Call> {
+    const { token } = this;
+    for (const end = performance.now() + courtesy; performance.now() < end;) {
+      if ((await this.nap(glance)) === 'try') return 'try';
+      try {
+        const rows = await this.look();
+        if (!this.isFree(rows.filter(isLive))) return 'look';
+        // Another has had it meanwhile.
+        if (rows.some(({ slot, fencingToken }) => slot === 0 && fencingToken !== token)) return 'try';
+      } catch (error) {
+        this.waiters.refuse(error);
+        return 'look';
+      }
+    }
+    return 'try';
+  }
+
+  private async look(): Promise<Holding[]> {
+    const rows = await this.host.store.look(this.target);
+    this.waiters.isLookedAt = true;
+    return rows;
+  }
+
   // At once the first time. If it looks free and cannot be had again and again, a guard is still open.
-  private tryAgain(): Promise<Call> | Call {
+  private async tryAgain(): Promise<Call> {
     const { pause } = this;
     this.pause = Math.min(longestPause, pause * 2);
     if (pause === firstPause) return 'try';
-    return this.rest(pause).then((call) => (call === 'look' ? 'try' : call));
+    const call = await this.rest(pause);
+    return call === 'look' ? 'try' : call;
+  }
+
+  private isFree(live: readonly Holding[]): boolean {
+    return live.length < (this.target.permits ?? 1);
+  }
+
+  private isOurs([holding]: readonly Holding[]): boolean {
+    return this.target.permits === undefined && this.given?.isHeld === true && holding?.fencingToken === this.given.fencingToken;
   }
 
   // A lease of this process tells of its end itself.
   private untilOver(): Promise<Call> {
-    return this.rest(Infinity);
+    return this.roused(() => undefined);
   }
 
-  private isFree(holdings: readonly Holding[]): boolean {
-    return holdings.length < (this.target.permits ?? 1);
+  /** Until the time is over or it is roused; the time is somewhat adapted to that of other lines. */
+  private rest(ms: number): Promise<Call> {
+    return this.roused((wake) => this.host.timer.in(ms, wake));
   }
 
-  private async rest(ms: number): Promise<Call> {
+  /** The same with a time that is kept. */
+  private nap(ms: number): Promise<Call> {
+    return this.roused((wake) => {
+      const timer = setTimeout(wake, ms);
+      return () => clearTimeout(timer);
+    });
+  }
+
+  private async roused(timer: (wake: () => void) => (() => void) | undefined): Promise<Call> {
     if (this.call === undefined) {
       await new Promise<void>((resolve) => {
-        const cancel = ms < Infinity ? this.host.timer.in(ms, resolve) : undefined;
+        const cancel = timer(resolve);
         this.rouse = () => {
           cancel?.();
           resolve();

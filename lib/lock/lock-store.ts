@@ -60,6 +60,11 @@ export interface Holding extends HeldLock {
   readonly wanted: boolean;
 }
 
+/** Whether it is not over. */
+export function isLive({ left }: Holding): boolean {
+  return left > 0;
+}
+
 /** What others may know of a holding. */
 export function heldLock({ name, owner, description, fencingToken, acquiredAt, expiresAt }: HeldLock): HeldLock {
   return { name, owner, description, fencingToken, acquiredAt, expiresAt };
@@ -75,7 +80,7 @@ export interface LockStore {
   renew(id: HoldingId, ttl: number, timeout: number): Promise<LeaseTerm | undefined>;
   /** Ends a lease, now or after `keep` milliseconds in which nobody holds it and nobody can take it. */
   release(id: HoldingId, keep: number): Promise<Released>;
-  /** Who holds it now: of a lock at most one, of a semaphore the permits. */
+  /** The permits that are held, or the row of a lock: also if nobody holds it any more, with no time left. */
   look(target: LockTarget): Promise<Holding[]>;
   /** Asks for the release to be told to all processes; `false` if there is nothing to be released any more. */
   want(target: LockTarget): Promise<boolean>;

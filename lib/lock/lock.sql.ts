@@ -103,11 +103,11 @@ on conflict (name, slot) do nothing`;
 update ${this.table} l set owner = '', expires_at = ${now} from x where l.name = x.name and l.slot = x.slot returning l.name`;
   }
 
-  /** Who holds what now: $1 names, $2 first and $3 last slots, side by side. One snapshot, waits for nobody. */
+  /** Who holds what now, and rows of locks that nobody holds: $1 names, $2 first and $3 last slots, side by side. One snapshot, waits for nobody. */
   look(): string {
     return `select l.name, l.slot, l.owner, l.token, ${epochMs('l.acquired_at')}, ${epochMs('l.expires_at')}, l.description,
   (extract(epoch from l.expires_at - ${now}) * 1000)::float8, l.wanted
-from ${this.slots('$1::text[]')} where l.expires_at > ${now}`;
+from ${this.slots('$1::text[]')} where l.slot = 0 or l.expires_at > ${now}`;
   }
 
   /** Asks holders to have their release told: as `look`. Rows that are just being changed are passed over. */

@@ -1,7 +1,7 @@
 import { maxLimit } from './rate-limit-rule';
-import type { RateLimitStore } from './rate-limit-store';
+import type { RateLimitStore, Results } from './rate-limit-store';
 import type { RateLimitResult } from './rate-limiter';
-import { adjusted, beginsBlock, countAt, isOver, refuses, resultOf, type RuleCount } from './rule-count';
+import { adjusted, beginsBlock, countAt, isOver, refuses, resultOf, resultsOf, type RuleCount } from './rule-count';
 import { namesIn, type CountedRule, type RuleSet } from './rule-set';
 
 /** Counts of a key and rule set, as they were when they last changed; undefined: nothing is counted. */
@@ -30,7 +30,7 @@ export class LocalRateLimitStore implements RateLimitStore {
     private readonly byKey: LocalRowsByKey = new Map(),
   ) {}
 
-  async hit(key: string, set: RuleSet, cost: number): Promise<readonly RateLimitResult[]> {
+  async hit<R>(key: string, set: RuleSet, cost: number, read: (rules: RuleSet, results: Results) => R): Promise<R> {
     const { rules } = set;
     const row = this.rowOf(key, set);
     const { at } = row;
@@ -42,17 +42,17 @@ export class LocalRateLimitStore implements RateLimitStore {
       return refusing[i] && beginsBlock(rules[i]!, count, at) ? { ...count, blockedUntil: at + rules[i]!.block } : count;
     });
     row.counts = after;
-    return rules.map((rule, i) => resultOf(rule, after[i]!, at, refusing[i] ? cost : undefined));
+    return read(set, resultsOf(set, after, at, isRefused ? cost : undefined));
   }
 
-  async peek(key: string, set: RuleSet): Promise<readonly RateLimitResult[]> {
+  async peek(key: string, set: RuleSet): Promise<Results> {
     const { rules } = set;
     const row = this.byKey.get(key)?.get(nameOf(set));
     const at = Math.max(this.now(), row?.at ?? 0);
     return rules.map((rule, i) => resultOfPeek(rule, row?.counts[i], at));
   }
 
-  async adjust(key: string, set: RuleSet, by: number): Promise<readonly RateLimitResult[]> {
+  async adjust(key: string, set: RuleSet, by: number): Promise<Results> {
     const counted = set.rules[0] as CountedRule;
     const rows = [...(this.byKey.get(key)?.values() ?? [])].filter(({ text }) => text.split(',').includes(set.text));
     if (rows.length === 0 && by > 0) rows.push(this.rowOf(key, set));

@@ -8,12 +8,11 @@ import { TableOperations } from '../operations/table-operations';
 import type { ResolvedOptions } from '../resolved-options';
 import { RateLimitChanges } from './rate-limit-changes';
 import { RateLimitChangeSql } from './rate-limit-changes.sql';
-import { HitKind, type Hit } from './rate-limit-hits';
+import { HitKind } from './rate-limit-hits';
 import { PeekKind } from './rate-limit-reads';
-import type { RateLimitStore } from './rate-limit-store';
-import type { RateLimitResult } from './rate-limiter';
+import type { RateLimitStore, Results } from './rate-limit-store';
 import { Refusals } from './refusals';
-import { countAt, refuses, resultOf } from './rule-count';
+import { countAt, resultsOf } from './rule-count';
 import type { RuleSet } from './rule-set';
 import { StoreFailure } from './store-failure';
 import type { StoredCounts } from './stored-counts';
@@ -51,53 +50,45 @@ export class PgRateLimitStore implements RateLimitStore {
     this.changes = new RateLimitChanges(sql, durability, operations, this.space);
   }
 
-  hit(key: string, rules: RuleSet, cost: number): Promise<readonly RateLimitResult[]> {
+  hit<R>(key: string, rules: RuleSet, cost: number, read: (rules: RuleSet, results: Results) => R): Promise<R> {
     const remembered = this.refusals.verdict(key, rules, cost);
     if (remembered !== undefined) {
       this.count('remembered');
-      return Promise.resolve(remembered);
+      return Promise.resolve(read(rules, remembered));
     }
-    const input: Hit = { rules, cost };
-    const { timeout } = this.options.rateLimit;
-    const answer = this.batcher.submit(
-      this.tableOf(rules).hits(rules.shape),
-      this.space,
-      key,
-      input,
-      key.length,
-      rowBytes + key.length,
-      timeout,
+    const kind = this.tableOf(rules).hits(rules.shape);
+    const hit = cost === 1 ? rules.hit : { rules, cost };
+    return this.batcher.submit(kind, this.space, key, hit, key.length, rowBytes + key.length, this.options.rateLimit.timeout).then(
+      (results) => {
+        if (this.options.instrumentation !== noInstrumentation) this.countVerdict(results);
+        return read(rules, results);
+      },
+      (error: unknown) => {
+        const instead = this.failure.hit(error, key, rules, cost, read);
+        this.count('failed');
+        return instead;
+      },
     );
-    return answer.then(this.counted, (error: unknown) => {
-      const instead = this.failure.hit(error, key, rules, cost);
-      this.count('failed');
-      return instead;
-    });
   }
 
-  async peek(key: string, rules: RuleSet): Promise<readonly RateLimitResult[]> {
+  async peek(key: string, rules: RuleSet): Promise<Results> {
     const { timeout } = this.options.rateLimit;
     try {
       const stored = await this.batcher.submit(this.tableOf(rules).peeks, this.space, key, rules, key.length, rowBytes, timeout);
-      return resultsOf(rules, stored);
+      return peeked(rules, stored);
     } catch (error) {
       return this.failure.peek(error, key, rules);
     }
   }
 
-  async adjust(key: string, rules: RuleSet, by: number): Promise<readonly RateLimitResult[]> {
-    if (by < 0) this.refusals.forget([key]);
-    const stored = await this.changes.adjust(key, rules, by);
-    if (by < 0) this.tell(key);
-    return stored.length === 0 ? resultsOf(rules, undefined) : stored.flatMap((each) => resultsOf(rules, each));
+  async adjust(key: string, rules: RuleSet, by: number): Promise<Results> {
+    const stored = await this.change(key, by < 0, this.changes.adjust(key, rules, by));
+    return stored.length === 0 ? peeked(rules, undefined) : stored.flatMap((each) => peeked(rules, each));
   }
 
   async reset(key: string, ruleName: string | undefined): Promise<void> {
-    this.refusals.forget([key]);
-    // Takes its turn at once, before anything is awaited.
-    const done = this.changes.reset(key, ruleName);
-    await Promise.all([done, this.failure.reset(key, ruleName)]);
-    this.tell(key);
+    // What is called first takes its turn at once, before anything is awaited.
+    await Promise.all([this.change(key, true, this.changes.reset(key, ruleName)), this.failure.reset(key, ruleName)]);
   }
 
   /** Relations to sweep. */
@@ -115,15 +106,21 @@ export class PgRateLimitStore implements RateLimitStore {
     return this.database.notices.provenAt;
   }
 
-  /** Other processes may remember refusals of the key. */
-  private tell(key: string): void {
-    this.database.notices.publish(topic, key);
+  /** Waits for a change of counts. If it takes some back, other processes may remember refusals that are none any more. */
+  private async change<R>(key: string, takesBack: boolean, changing: Promise<R>): Promise<R> {
+    const release = this.refusals.hold(key);
+    try {
+      const result = await changing;
+      if (takesBack) this.database.notices.publish(topic, key);
+      return result;
+    } finally {
+      release();
+    }
   }
 
-  private readonly counted = (results: readonly RateLimitResult[]): readonly RateLimitResult[] => {
-    if (this.options.instrumentation !== noInstrumentation) this.count(results.every(({ allowed }) => allowed) ? 'allowed' : 'refused');
-    return results;
-  };
+  private countVerdict(results: Results): void {
+    this.count(results.every(({ allowed }) => allowed) ? 'allowed' : 'refused');
+  }
 
   private count(verdict: 'allowed' | 'refused' | 'remembered' | 'failed'): void {
     this.options.instrumentation.count('persistpg_limits_total', 1, { verdict });
@@ -135,12 +132,10 @@ export class PgRateLimitStore implements RateLimitStore {
 }
 
 /** What a hit of cost 1 would get. */
-function resultsOf({ rules }: RuleSet, stored: StoredCounts | undefined): RateLimitResult[] {
+function peeked(rules: RuleSet, stored: StoredCounts | undefined): Results {
   const { counts = [], at = 0 } = stored ?? {};
-  return rules.map((rule, place) => {
-    const count = countAt(rule, counts[place], at);
-    return resultOf(rule, count, at, refuses(rule, count, at, 1) ? 1 : undefined);
-  });
+  const current = rules.rules.map((rule, place) => countAt(rule, counts[place], at));
+  return resultsOf(rules, current, at, 1);
 }
 
 /** The kinds of operations of a table of limits. */

@@ -13,15 +13,9 @@ import { RateLimitHitSql } from './rate-limit-hits.sql';
 import { RateLimitReadSql } from './rate-limit-reads.sql';
 import type { RateLimitResult } from './rate-limiter';
 import type { Refusals } from './refusals';
-import { refuses, resultOf } from './rule-count';
-import { spanOf, type RuleSet } from './rule-set';
+import { resultsOf, type RuleCount } from './rule-count';
+import { spanOf, type Hit } from './rule-set';
 import { readCounts } from './stored-counts';
-
-/** A hit, as its caller gave it. */
-export interface Hit {
-  readonly rules: RuleSet;
-  readonly cost: number;
-}
 
 /** The row of a unit, when its statement was sent, and the generation of refusals that it was sent in. */
 interface Judged {
@@ -72,16 +66,15 @@ export class HitKind implements Kind<Hit, Results, Port> {
     const values = this.sharedValues(hits);
     for (const { key, calls, input } of sorted) {
       values.push(key, calls.length * input.cost);
-      if (hits.length > 1) values.push(hits.findIndex((hit) => isSame(hit, input)) + 1);
+      if (hits.length > 1) values.push(placeOf(input, hits) + 1);
     }
     const statement = (hits.length === 1 ? this.one : this.several).of(units.length, port);
     const sentAt = performance.now();
     const since = this.refusals.now;
     const rows = await this.inTime(units, port.query(statement, values), sentAt);
-    if (units.length === 1) return [{ row: rows[0]!, sentAt, since }];
-    const byKey = new Map<string, Rows[number]>();
-    for (const row of rows) byKey.set(row[0]!, row);
-    return units.map(({ key }) => ({ row: byKey.get(key)!, sentAt, since }));
+    const byKey = new Map<string, Judged>();
+    for (const row of rows) byKey.set(row[0]!, { row, sentAt, since });
+    return units.map(({ key }) => byKey.get(key)!);
   }
 
   async probe(units: readonly HitUnit[], port: Port): Promise<Sighting[]> {
@@ -96,21 +89,12 @@ export class HitKind implements Kind<Hit, Results, Port> {
   settle({ key, calls, input: { rules, cost } }: HitUnit, { row, sentAt, since }: Judged): void {
     const { counts: before, granted, at } = readCounts(this.shape, row);
     const passed = granted / cost;
-    for (let i = 0; i < passed; i++) {
-      const counted = (i + 1) * cost;
-      // A block that the statement began is younger than these.
-      const results = rules.rules.map((rule, place) => {
-        const count = before[place]!;
-        return resultOf(rule, { ...count, used: count.used + counted, blockedUntil: 0 }, at);
-      });
-      calls[i]!.resolve(results);
-    }
+    if (granted > 0) this.refusals.drop(key, rules);
+    // A block that the statement began is younger than what passed.
+    for (let i = 0; i < passed; i++) calls[i]!.resolve(resultsOf(rules, counted(before, (i + 1) * cost, false), at));
     if (passed === calls.length) return;
-    const counts = before.map((count) => ({ ...count, used: count.used + granted }));
-    const results = rules.rules.map((rule, place) => {
-      const count = counts[place]!;
-      return resultOf(rule, count, at, refuses(rule, count, at, cost) ? cost : undefined);
-    });
+    const counts = counted(before, granted, true);
+    const results = resultsOf(rules, counts, at, cost);
     for (let i = passed; i < calls.length; i++) calls[i]!.resolve(results);
     this.refusals.remember(key, { rules, counts, at, sentAt }, since);
   }
@@ -156,12 +140,23 @@ export class HitKind implements Kind<Hit, Results, Port> {
 /** The hits that differ in rules or cost. */
 function different(units: readonly HitUnit[]): Hit[] {
   const hits: Hit[] = [];
-  for (const { input } of units) if (!hits.some((hit) => isSame(hit, input))) hits.push(input);
+  for (const { input } of units) if (input !== hits[0] && placeOf(input, hits) === -1) hits.push(input);
   return hits;
 }
 
-function isSame(a: Hit, b: Hit): boolean {
-  return a.rules === b.rules && a.cost === b.cost;
+function placeOf({ rules, cost }: Hit, hits: readonly Hit[]): number {
+  for (let i = 0; i < hits.length; i++) if (hits[i]!.rules === rules && hits[i]!.cost === cost) return i;
+  return -1;
+}
+
+/** The counts with so much more, as who was refused sees them or as who passed does. */
+function counted(counts: readonly RuleCount[], cost: number, blocks: boolean): RuleCount[] {
+  return counts.map(({ used, before, ends, blockedUntil }) => ({
+    used: used + cost,
+    before,
+    ends,
+    blockedUntil: blocks ? blockedUntil : 0,
+  }));
 }
 
 function unanswered(timeout: number): OperationTimeoutError {

@@ -3,7 +3,7 @@ import { InvalidArgumentError } from '../persist-pg.errors';
 import { storedKey } from './limit-key';
 import { RateLimitExceededError } from './rate-limit.errors';
 import { maxNameLength, wholeNumber } from './rate-limit-rule';
-import type { RateLimitStore } from './rate-limit-store';
+import type { RateLimitStore, Results } from './rate-limit-store';
 import { RateLimiter, type RateLimitResult, type RateLimitRule } from './rate-limiter';
 import type { RuleSet } from './rule-set';
 import { RuleSets } from './rule-sets';
@@ -16,16 +16,12 @@ export class RateLimiterService extends RateLimiter {
     super();
   }
 
-  async consume(key: string, rule: RateLimitRule | readonly RateLimitRule[], cost?: number): Promise<RateLimitResult> {
-    const rules = this.ruleSets.of(rule);
-    const results = await this.store.hit(readKey(key), rules, readCost(cost, rules));
-    return tightest(rules, results);
+  consume(key: string, rule: RateLimitRule | readonly RateLimitRule[], cost?: number): Promise<RateLimitResult> {
+    return this.hit(key, rule, cost, tightest);
   }
 
-  async consumeAll(key: string, rules: readonly RateLimitRule[], cost?: number): Promise<readonly RateLimitResult[]> {
-    const set = this.ruleSets.of(rules);
-    const results = await this.store.hit(readKey(key), set, readCost(cost, set));
-    return set.places.map((place) => results[place]!);
+  consumeAll(key: string, rules: readonly RateLimitRule[], cost?: number): Promise<readonly RateLimitResult[]> {
+    return this.hit(key, rules, cost, inGivenOrder);
   }
 
   async consumeOrThrow(key: string, rule: RateLimitRule | readonly RateLimitRule[], cost?: number): Promise<RateLimitResult> {
@@ -60,6 +56,21 @@ export class RateLimiterService extends RateLimiter {
     return [allowed, remaining, Math.ceil(resetMs / 1_000)];
   }
 
+  // No `async`: each promise on the way is a tenth of what a hit costs here.
+  private hit<R>(
+    key: string,
+    rule: RateLimitRule | readonly RateLimitRule[],
+    cost: number | undefined,
+    read: (rules: RuleSet, results: Results) => R,
+  ): Promise<R> {
+    try {
+      const rules = this.ruleSets.of(rule);
+      return this.store.hit(readKey(key), rules, readCost(cost, rules), read);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
   private async adjust(key: string, rule: RateLimitRule, by: number): Promise<RateLimitResult> {
     if (Array.isArray(rule)) throw new InvalidArgumentError('rule', 'must be one rule');
     const rules = this.ruleSets.of(rule);
@@ -78,13 +89,17 @@ function readCost(cost: unknown, { maxCost }: RuleSet): number {
 }
 
 /** The rule that refuses for longest; if none does, the one that has least left; of equal ones the one that is whole again last, then the one named first. */
-function tightest({ places }: RuleSet, results: readonly RateLimitResult[]): RateLimitResult {
+function tightest({ places }: RuleSet, results: Results): RateLimitResult {
   let tight = results[places[0] ?? 0]!;
   for (let i = 1; i < results.length; i++) {
     const result = results[places[i] ?? i]!;
     if (isTighter(result, tight)) tight = result;
   }
   return tight;
+}
+
+function inGivenOrder({ places }: RuleSet, results: Results): Results {
+  return places.map((place) => results[place]!);
 }
 
 function isTighter(a: RateLimitResult, b: RateLimitResult): boolean {

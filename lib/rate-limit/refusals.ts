@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache';
-import type { RateLimitResult } from './rate-limiter';
-import { beginsBlock, countAt, refuses, resultOf, type RuleCount } from './rule-count';
+import type { Results } from './rate-limit-store';
+import { beginsBlock, countAt, refuses, resultsOf, type RuleCount } from './rule-count';
 import type { RuleSet } from './rule-set';
 
-/** Keys of which refusals are remembered; about 8 MB. */
-const most = 20_000;
+/** Keys of which refusals are remembered: 6 MB with one rule each, 8 MB with three. */
+const most = 10_000;
 
 /** Milliseconds for which a refusal is believed while nobody tells of counts that were reset elsewhere. */
 const longestUnheard = 1_000;
@@ -26,6 +26,8 @@ interface Refusal {
  */
 export class Refusals {
   private byKey: LRUCache<string, Refusal[]> | undefined;
+  /** Keys whose counts are about to change without a verdict, and how often. */
+  private readonly held = new Map<string, number>();
   private generation = 0;
 
   constructor(
@@ -33,22 +35,57 @@ export class Refusals {
     private readonly heardAt: () => number | undefined,
   ) {}
 
-  /** Changes when counts may have been reset: a refusal that was asked for before is not to be remembered. */
+  /** Changes when counts may have been reset elsewhere: a refusal that was asked for before is not to be remembered. */
   get now(): number {
     return this.generation;
   }
 
   remember(key: string, refusal: Refusal, since: number): void {
-    if (since !== this.generation) return;
+    if (since !== this.generation || this.held.has(key)) return;
     this.byKey ??= new LRUCache({ max: most });
-    const others = (this.byKey.get(key) ?? []).filter(({ rules }) => rules.text !== refusal.rules.text);
-    this.byKey.set(key, [...others, refusal]);
+    this.byKey.set(key, [...this.others(key, refusal.rules), refusal]);
   }
 
-  /** The verdict on a hit, if it is sure that it is refused. */
-  verdict(key: string, rules: RuleSet, cost: number): readonly RateLimitResult[] | undefined {
-    const refusal = this.byKey?.get(key)?.find((each) => each.rules === rules || each.rules.signature === rules.signature);
+  /** The verdict on a hit, if it is sure that it is refused. If not, the database is asked, and what is remembered of the row is no longer the last word. */
+  verdict(key: string, rules: RuleSet, cost: number): Results | undefined {
+    const refusal = this.byKey?.get(key)?.find((each) => each.rules === rules || each.rules.text === rules.text);
     if (refusal === undefined) return undefined;
+    const results = refusal.rules.signature === rules.signature ? this.judge(refusal, rules, cost) : undefined;
+    if (results === undefined) this.drop(key, rules);
+    return results;
+  }
+
+  /** More was counted in a row: what is remembered of it would say too little of how long it takes. */
+  drop(key: string, rules: RuleSet): void {
+    if (this.byKey?.has(key) !== true) return;
+    const others = this.others(key, rules);
+    if (others.length > 0) this.byKey.set(key, others);
+    else this.byKey.delete(key);
+  }
+
+  /** Remembers nothing of a key until what is called is done: counts are about to be changed by this process. */
+  hold(key: string): () => void {
+    this.held.set(key, (this.held.get(key) ?? 0) + 1);
+    this.byKey?.delete(key);
+    return () => {
+      const left = this.held.get(key)! - 1;
+      if (left === 0) this.held.delete(key);
+      else this.held.set(key, left);
+    };
+  }
+
+  /** Counts of keys were reset by another process, or of all if none is named. */
+  forget(keys?: readonly string[]): void {
+    this.generation++;
+    if (keys === undefined) this.byKey?.clear();
+    else for (const key of keys) this.byKey?.delete(key);
+  }
+
+  private others(key: string, { text }: RuleSet): Refusal[] {
+    return (this.byKey?.get(key) ?? []).filter(({ rules }) => rules.text !== text);
+  }
+
+  private judge(refusal: Refusal, rules: RuleSet, cost: number): Results | undefined {
     const now = performance.now();
     if (!this.isCurrent(refusal, now)) return undefined;
     const at = refusal.at + Math.ceil((now - refusal.sentAt) * 1_000);
@@ -60,18 +97,7 @@ export class Refusals {
       if (beginsBlock(rule, count, at)) return undefined;
       isRefused = true;
     }
-    if (!isRefused) return undefined;
-    return rules.rules.map((rule, place) => {
-      const count = counts[place]!;
-      return resultOf(rule, count, at, refuses(rule, count, at, cost) ? cost : undefined);
-    });
-  }
-
-  /** Counts of keys were reset, or of all if none is named. */
-  forget(keys?: readonly string[]): void {
-    this.generation++;
-    if (keys === undefined) this.byKey?.clear();
-    else for (const key of keys) this.byKey?.delete(key);
+    return isRefused ? resultsOf(rules, counts, at, cost) : undefined;
   }
 
   private isCurrent({ sentAt }: Refusal, now: number): boolean {

@@ -1,5 +1,5 @@
 import type { RateLimitResult } from './rate-limiter';
-import type { CountedRule } from './rule-set';
+import type { CountedRule, RuleSet } from './rule-set';
 
 /** What is counted of a rule on a key; times in microseconds of the clock that decides. */
 export interface RuleCount {
@@ -80,6 +80,15 @@ export function resultOf(rule: CountedRule, count: RuleCount, at: number, refuse
     retryAfterMs: refusedCost === undefined ? 0 : milliseconds((isBlocked ? count.blockedUntil : roomAt(rule, count, refusedCost)) - at),
     ruleName,
   };
+}
+
+/** What is said of each rule: of a hit that was counted, or of one that some of them refuse. */
+export function resultsOf({ rules }: RuleSet, counts: readonly RuleCount[], at: number, refusedCost?: number): RateLimitResult[] {
+  return rules.map((rule, place) => {
+    const count = counts[place]!;
+    const isRefused = refusedCost !== undefined && refuses(rule, count, at, refusedCost);
+    return resultOf(rule, count, at, isRefused ? refusedCost : undefined);
+  });
 }
 
 /** When all of the limit is there again, if nothing else is counted. */

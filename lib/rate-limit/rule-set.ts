@@ -20,6 +20,12 @@ export interface CountedRule {
   readonly block: number;
 }
 
+/** What is asked of a rule set. */
+export interface Hit {
+  readonly rules: RuleSet;
+  readonly cost: number;
+}
+
 /** The rules of a call as they are counted: together, in one row of a key. */
 export class RuleSet {
   /** In the order of the row. */
@@ -36,6 +42,8 @@ export class RuleSet {
   readonly durable: boolean;
   /** Milliseconds after which a row that is not touched says nothing any more. */
   readonly life: number;
+  /** A hit of cost 1: one object for all of them. */
+  readonly hit: Hit = { rules: this, cost: 1 };
   /** The smallest limit: a hit that costs more could never pass. */
   readonly maxCost: number;
 

@@ -1,7 +1,7 @@
 import { isPersistPgError, type PersistPgError } from '../persist-pg.errors';
 import { LRUCache } from 'lru-cache';
 import { LocalRateLimitStore, type LocalRows } from './local-rate-limit-store';
-import type { RateLimitResult } from './rate-limiter';
+import type { Results } from './rate-limit-store';
 import type { RuleSet } from './rule-set';
 
 /** Keys counted in this process while the store fails. */
@@ -27,14 +27,14 @@ export class StoreFailure {
   }
 
   /** Answers a hit instead of the store, or throws the error on if it is no failure of the store. */
-  async hit(error: unknown, key: string, rules: RuleSet, cost: number): Promise<readonly RateLimitResult[]> {
+  async hit<R>(error: unknown, key: string, rules: RuleSet, cost: number, read: (rules: RuleSet, results: Results) => R): Promise<R> {
     this.expect(error);
-    if (this.policy === 'memory') return this.local.hit(key, rules, cost);
-    return this.made(rules, cost);
+    if (this.policy === 'memory') return this.local.hit(key, rules, cost, read);
+    return read(rules, this.made(rules, cost));
   }
 
   /** The same for a question that counts nothing. */
-  async peek(error: unknown, key: string, rules: RuleSet): Promise<readonly RateLimitResult[]> {
+  async peek(error: unknown, key: string, rules: RuleSet): Promise<Results> {
     this.expect(error);
     if (this.policy === 'memory') return this.local.peek(key, rules);
     return this.made(rules, 0);
@@ -45,7 +45,7 @@ export class StoreFailure {
     return this.local.reset(key, ruleName);
   }
 
-  private made({ rules }: RuleSet, cost: number): RateLimitResult[] {
+  private made({ rules }: RuleSet, cost: number): Results {
     return rules.map(({ limit, window, name }) =>
       this.policy === 'allow'
         ? { allowed: true, limit, remaining: limit - cost, resetMs: Math.ceil(window / 1_000), retryAfterMs: 0, ruleName: name }

@@ -9,7 +9,7 @@ import type { Durability } from '../persist-pg.options';
 import { parts } from './reservation-key';
 import { columnsOf, holdsOf, keyOf, keysOf, type Hold } from './reservation-rows';
 import type { ReservationSql } from './reservation.sql';
-import { reserveAllKind } from './reserve-all';
+import { reserveAllKind, sendOrUndo } from './reserve-all';
 
 /** A new value for an owner, whose the old one stays for `cooldown` milliseconds. */
 export interface Swap {
@@ -42,7 +42,7 @@ export class ReservationKinds {
     this.reserve = {
       ...this.write('reserve'),
       send: async (units, port) => {
-        const taken = keysOf(await port.query(rows.of(units.length, port), holdsOf(units)));
+        const taken = keysOf(await sendOrUndo(rows.of(units.length, port), holdsOf(units), units.length, port));
         return units.map(({ key }) => taken.has(key));
       },
     };
@@ -80,7 +80,8 @@ export class ReservationKinds {
         const [, , to] = parts(keys[1]!);
         const values = [collection, field, from, to, input.owner];
         const cools = input.cooldown > 0;
-        const rows = await port.query((cools ? cooling : atOnce).of(port), cools ? [...values, input.cooldown] : values);
+        const statement = (cools ? cooling : atOnce).of(port);
+        const rows = await sendOrUndo(statement, cools ? [...values, input.cooldown] : values, 1, port);
         return [rows.length > 0];
       },
     };

@@ -12,7 +12,8 @@ const over = 'r.expires_at <= excluded.at';
 
 /**
  * Statements on the `reservation` table. Whoever changes several rows locks them in the order of the primary key, so
- * that none of these ever deadlocks with another. In `do update` and `returning` only immutable expressions; the present
+ * that they do not deadlock with each other; where a swap meets someone who is just inserting its new value, the short
+ * patience of the lanes has it tried again. In `do update` and `returning` only immutable expressions; the present
  * time enters through the rows that are written.
  */
 export class ReservationSql {
@@ -37,14 +38,14 @@ returning ${keyColumns}`;
   }
 
   /**
-   * The same, all or none: where one stays another's, the division by zero undoes them all. That is an error in the log
-   * of PostgreSQL, and no transaction that would have to be held open over several answers.
+   * The same, all or none: where one stays another's, a cast that cannot be done undoes them all, so that no transaction
+   * has to be held open over several answers. What is cast is what the log of PostgreSQL will say.
    */
   reserveAll(rows: number, carried: CarriedSettings): string {
     return `with taken as (
 ${this.reserve(rows, carried)}
 )
-select 1 / (case when count(*) = ${rows} then 1 else 0 end) from taken`;
+select case when count(*) <> ${rows} then ('reserveAll: ' || count(*) || ' of ${rows} values are free, none is reserved')::int end from taken`;
   }
 
   /** Makes holds of (collection, field, value, owner), as arrays, last for good. */
@@ -99,10 +100,16 @@ select 1 from taken`;
     return `select ${keyColumns} from ${this.named(['collection', 'field', 'value', 'owner'])} where ${live} and r.owner <> v.owner`;
   }
 
-  /** A page of what an owner holds, in the order of the primary key: $1 owner, after ($2, $3, $4), $5 rows. */
+  /**
+   * A page of what an owner holds, in the order of the primary key: $1 owner, after ($2, $3, $4), $5 rows. Looked up by the
+   * owner first: for a limit in key order PostgreSQL would rather walk over everyone's.
+   */
   list(): string {
-    return `select ${keyColumns}, (extract(epoch from r.expires_at) * 1000)::float8 from ${this.table} r
-where r.owner = $1 and (${keyColumns}) > ($2, $3, $4) and ${live} order by ${keyColumns} limit $5::int`;
+    return `with mine as materialized (
+  select ${keyColumns}, r.expires_at from ${this.table} r where r.owner = $1 and ${live}
+)
+select ${keyColumns}, (extract(epoch from r.expires_at) * 1000)::float8 from mine r
+where (${keyColumns}) > ($2, $3, $4) order by ${keyColumns} limit $5::int`;
   }
 
   /** Which rows of (collection, field, value), as arrays, are there, and whether they are free. Waits for nobody; locks end with the statement. */

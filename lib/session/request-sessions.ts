@@ -1,4 +1,5 @@
 import { InvalidArgumentError, isPersistPgError } from '../persist-pg.errors';
+import { isHashedId } from './session-id';
 import type { LoadedSession, SessionInfo, Sessions } from './sessions';
 
 /** What a request has loaded, and as which session. Its session object carries it to the end of the request; it is no part of the data. */
@@ -53,7 +54,8 @@ export class RequestSessions {
   }
 
   async destroy(sid: string): Promise<void> {
-    await this.sessions.destroy(sid);
+    // No session has such a session id, and the session whose hash it is belongs to someone else.
+    if (!isHashedId(sid)) await this.sessions.destroy(sid);
   }
 
   async all(): Promise<SessionInfo[]> {

@@ -64,7 +64,7 @@ const moments = ['expires', 'originalExpires'] as const;
 export function cookieExpiry(fields: Fields): Date | undefined {
   const cookie = parseCookie(fields.get('cookie'));
   const expires = cookie?.['expires'];
-  const moment = typeof expires === 'string' || typeof expires === 'number' ? new Date(expires) : undefined;
+  const moment = isMoment(expires) ? new Date(expires) : undefined;
   return moment === undefined || Number.isNaN(moment.getTime()) ? undefined : moment;
 }
 
@@ -73,25 +73,39 @@ export function correctCookie(data: Record<string, unknown>, expiresAt: Date): v
   const cookie = data['cookie'];
   if (typeof cookie !== 'object' || cookie === null) return;
   for (const name of moments) {
-    const moment = (cookie as Record<string, unknown>)[name];
-    if (typeof moment === 'string' || typeof moment === 'number') (cookie as Record<string, unknown>)[name] = expiresAt.toISOString();
+    const fields = cookie as Record<string, unknown>;
+    if (isMoment(fields[name])) fields[name] = expiresAt.toISOString();
   }
 }
 
 function isSame(name: string, before: string | undefined, after: string): boolean {
   if (before === after) return true;
   if (before === undefined) return false;
-  if (name === 'cookie') return isDeepStrictEqual(parseCookie(before, true), parseCookie(after, true));
+  if (name === 'cookie') return isSameCookie(parseCookie(before), parseCookie(after));
   // The names in an object come back in another order than they went.
   return before.length === after.length && isDeepStrictEqual(JSON.parse(before), JSON.parse(after));
 }
 
-function parseCookie(json: string | undefined, withoutMoments = false): Record<string, unknown> | undefined {
+// Whether a cookie has an end is data, when is not. @fastify/session adds a copy of the end, `originalExpires`, to a cookie that it
+// has read; express-session takes `originalMaxAge` from the clock at each request, and it may come out a millisecond shorter.
+function isSameCookie(before: Record<string, unknown> | undefined, after: Record<string, unknown> | undefined): boolean {
+  if (before === undefined || after === undefined) return false;
+  const { expires, originalExpires: _, originalMaxAge, ...rest } = before;
+  const { expires: expiresNow, originalExpires: __, originalMaxAge: maxAgeNow, ...restNow } = after;
+  return isMoment(expires) === isMoment(expiresNow) && isSameAge(originalMaxAge, maxAgeNow) && isDeepStrictEqual(rest, restNow);
+}
+
+function isSameAge(before: unknown, after: unknown): boolean {
+  return before === after || (typeof before === 'number' && typeof after === 'number' && Math.abs(before - after) < 1_000);
+}
+
+function isMoment(value: unknown): value is string | number {
+  return typeof value === 'string' || typeof value === 'number';
+}
+
+function parseCookie(json: string | undefined): Record<string, unknown> | undefined {
   const cookie: unknown = json === undefined ? undefined : JSON.parse(json);
-  if (typeof cookie !== 'object' || cookie === null) return undefined;
-  const fields = cookie as Record<string, unknown>;
-  if (withoutMoments) for (const name of moments) if (fields[name] !== undefined && fields[name] !== null) fields[name] = true;
-  return fields;
+  return typeof cookie === 'object' && cookie !== null ? (cookie as Record<string, unknown>) : undefined;
 }
 
 function whole(id: string, data: object): Record<string, unknown> {

@@ -25,9 +25,6 @@ interface End {
   readonly at: number | undefined;
 }
 
-/** Sessions that `loadAll` has in hand at a time. */
-const pageOfAll = 100;
-
 const nobody: Client = { ip: undefined, userAgent: undefined };
 
 /** `Sessions` over any store: what PostgreSQL and memory have in common. */
@@ -45,19 +42,16 @@ export class SessionService extends Sessions {
 
   async load(sid: string): Promise<LoadedSession | undefined> {
     const id = hashedSid(sid);
-    const loaded = id === undefined ? undefined : await this.loadHashed(id);
-    this.tell(loaded === undefined ? 'missed' : 'loaded');
+    const stored = id === undefined ? undefined : await this.store.load(id);
+    this.tell(stored === undefined ? 'missed' : 'loaded');
+    if (id === undefined || stored === undefined) return undefined;
+    const { json } = stored;
+    const expiresAt = new Date(stored.expiresAt);
+    const data = this.open(id, json);
+    correctCookie(data, expiresAt);
+    const loaded: LoadedSession = Object.freeze({ data, expiresAt });
+    this.bases.rememberLoaded(loaded, new SessionBase(id, () => fieldsOf(this.open(id, json)), stored));
     return loaded;
-  }
-
-  async *loadAll(): AsyncGenerator<LoadedSession> {
-    for (let after: string | undefined; ;) {
-      const page = await this.store.list(after, pageOfAll);
-      const sessions = await Promise.all(page.map(({ id }) => this.loadHashed(id)));
-      for (const loaded of sessions) if (loaded !== undefined) yield loaded;
-      if (page.length < pageOfAll) return;
-      after = page[page.length - 1]!.id;
-    }
   }
 
   async save(
@@ -134,18 +128,6 @@ export class SessionService extends Sessions {
   /** The same service over another way to the same sessions. */
   over(store: SessionStore): SessionService {
     return new SessionService(store, this.settings, this.bases);
-  }
-
-  private async loadHashed(id: string): Promise<LoadedSession | undefined> {
-    const stored = await this.store.load(id);
-    if (stored === undefined) return undefined;
-    const { json } = stored;
-    const expiresAt = new Date(stored.expiresAt);
-    const data = this.open(id, json);
-    correctCookie(data, expiresAt);
-    const loaded: LoadedSession = Object.freeze({ data, expiresAt });
-    this.bases.rememberLoaded(loaded, new SessionBase(id, () => fieldsOf(this.open(id, json)), stored));
-    return loaded;
   }
 
   /** A session of which nothing is known to be stored. */

@@ -49,8 +49,6 @@ export abstract class Sessions {
   abstract touch(sid: string, expiresAt?: Date): Promise<boolean>;
   /** Live sessions in pages: at most `limit` (default 100) in the order of their `id`, those after the `id` that is given. */
   abstract list(page?: { after?: string; limit?: number }): Promise<SessionInfo[]>;
-  /** @internal Live sessions with their data, in the order of their `id`, for the stores' `all`. */
-  abstract loadAll(): AsyncIterable<LoadedSession>;
   /** Ends every session; gives how many. In steps of a thousand, and without those that are made meanwhile. */
   abstract clear(): Promise<number>;
   /** Live sessions of a user, latest first; at most the latest 1 000. */

@@ -1,110 +1,130 @@
+import { AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
+import type { Connection } from '../database/connection';
 import type { Database } from '../database/database';
 import { noInstrumentation, type Instrumentation } from '../instrumentation';
 import { resolveSweeperOptions } from '../resolved-options';
-import type { SweeperOptions } from './sweeper';
-import { Sweeper, type SweepResult } from './sweeper';
+import { HandledNamespaces } from './handled-namespaces';
+import type { SweeperPorts } from './removal';
+import { SweepPass } from './sweep-pass';
+import { SweepRun, type RunSettings } from './sweep-run';
+import { Sweeper, type SweeperOptions, type SweepResult } from './sweeper';
 import { sweeperSql } from './sweeper.sql';
+import type { SweptTable } from './swept-table';
 
-/** Sends one statement of a sweep. */
-export type SweeperQuery = (text: string, values: unknown[]) => Promise<(string | null)[][]>;
-
-/** A table that is swept: its name in results, and whether it is only swept by hand. */
-export interface SweptTable {
-  readonly name: keyof SweepResult;
-  /** Quoted and qualified. */
-  readonly relation: string;
-  /** Milliseconds for which rows stay after their end; default 0. */
-  readonly keep?: number;
-  /** SQL condition on a row that stays though it has expired. */
-  readonly unless?: string;
-  /** Removes what is too much, at most so many rows a statement; gives how many. Goes on while it may. */
-  readonly trim?: (query: SweeperQuery, batchSize: number, goesOn: () => boolean) => Promise<number>;
-  /** Not by the timer: expiry `manual`. */
-  readonly byHand?: boolean;
-  /** Never: expiry `ignore`. */
-  readonly never?: boolean;
-}
-
-type Settings = ReturnType<typeof resolveSweeperOptions>;
-
-const pagesPerStep = 256;
-const nothing: SweepResult = { kv: 0, cache: 0, session: 0, lock: 0, rate_limit: 0, reservation: 0 };
+/** Shares of the interval between the beginnings of two runs, so that processes do not sweep in step. */
+const jitter = { from: 0.9, to: 1.1 };
+/** Share of the interval that lies at least between two runs. */
+const rest = 0.05;
+/** Share of the interval after which a walk that nobody has gone on with is anyone's: with the jitter, another takes over within two. */
+const leaseShare = 0.85;
+const shortestLease = 1_000;
+/** What a timer of Node can wait. */
+const longestWait = 2 ** 31 - 1;
 
 /** Walks the heap of each table in ranges of pages and removes what has expired. */
 export class PgSweeper extends Sweeper {
   private readonly owner = randomUUID();
-  private settings: Settings;
+  private readonly ports: SweeperPorts;
+  private readonly handled: HandledNamespaces;
+  private readonly passes: SweepPass;
+  private settings: RunSettings;
   private timer: NodeJS.Timeout | undefined;
   private started = false;
-  private running: Promise<void> | undefined;
-  private stopping = false;
-  private last: { at?: Date; result?: SweepResult; error?: Error } = {};
+  /** Runs come one after the other. */
+  private line: Promise<unknown> = Promise.resolve();
+  /** Those that are under way or wait. */
+  private readonly runs = new Set<SweepRun>();
+  private last: { at?: Date; result?: SweepResult; error?: Error | undefined } = {};
+  // Runs of the timer must not be inside a request or a transaction that has started it anew.
+  private readonly context = new AsyncResource('persistpg sweeper');
 
   constructor(
     private readonly database: Database,
-    private readonly tables: readonly SweptTable[],
+    tables: readonly SweptTable[],
     private readonly instrumentation: Instrumentation,
-    defaults: Settings,
+    defaults: RunSettings,
   ) {
     super();
     this.settings = defaults;
+    this.ports = portsOf(database);
+    this.handled = new HandledNamespaces(tables.find(({ handlers }) => handlers !== undefined)?.handlers, this.ports.meta);
+    this.passes = new SweepPass(tables, this.ports, (walk, page) => this.claim(walk, page), instrumentation);
   }
 
   start(options: SweeperOptions = {}): void {
     const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
     this.settings = { ...this.settings, ...pick(resolveSweeperOptions(options), Object.keys(given)) };
     this.started = true;
-    this.stopping = false;
-    this.schedule();
+    this.interrupt();
+    // The first run comes later, and others may sweep before it.
+    this.handled.note(this.ports.query).catch(() => undefined);
   }
 
   async stop(): Promise<void> {
     this.started = false;
-    this.stopping = true;
     clearTimeout(this.timer);
-    await this.running;
+    for (const run of this.runs) run.stop();
+    await this.line;
   }
 
   async sweep(): Promise<SweepResult> {
-    const result = await this.pass(true, Infinity);
-    this.last = { at: new Date(), result };
+    this.interrupt();
+    const { result, error } = await this.inLine(new SweepRun(this.settings, true));
+    if (error !== undefined) throw error;
     return result;
   }
 
-  status(): {
-    readonly running: boolean;
-    readonly lastRunAt: Date | undefined;
-    readonly lastResult: SweepResult | undefined;
-    readonly lastError: Error | undefined;
-  } {
+  status(): ReturnType<Sweeper['status']> {
     return { running: this.started, lastRunAt: this.last.at, lastResult: this.last.result, lastError: this.last.error };
   }
 
-  // Armed anew after each run, so that runs never overlap; jittered, so that processes do not sweep in step.
-  private schedule(): void {
+  // Armed anew after each run, so that runs never overlap.
+  private arm(elapsed: number): void {
     clearTimeout(this.timer);
     if (!this.started) return;
-    this.timer = setTimeout(
-      () => {
-        this.running = this.run().finally(() => {
-          this.running = undefined;
-          this.schedule();
-        });
-      },
-      this.settings.interval * (0.75 + Math.random() / 2),
-    );
-    this.timer.unref();
+    const { interval } = this.settings;
+    const due = interval * (jitter.from + Math.random() * (jitter.to - jitter.from));
+    const wait = Math.min(longestWait, Math.max(interval * rest, due - elapsed));
+    this.context.runInAsyncScope(() => {
+      this.timer = setTimeout(() => void this.runByTimer(), wait).unref();
+    });
   }
 
-  private async run(): Promise<void> {
+  private async runByTimer(): Promise<void> {
+    const run = new SweepRun(this.settings, false);
+    await this.inLine(run);
+    // Whoever has started it again meanwhile has armed it.
+    if (!run.isStopped) this.arm(run.elapsed);
+  }
+
+  /** Has a run of the timer end, for new settings or for one by hand; that goes on where it stood. */
+  private interrupt(): void {
+    for (const run of this.runs) if (!run.byHand) run.stop();
+    if (this.started) this.arm(0);
+  }
+
+  private inLine(run: SweepRun): Promise<{ result: SweepResult; error: Error | undefined }> {
+    this.runs.add(run);
+    const turn = this.line.then(() => this.pass(run)).finally(() => this.runs.delete(run));
+    this.line = turn;
+    return turn;
+  }
+
+  /** Never rejects. */
+  private async pass(run: SweepRun): Promise<{ result: SweepResult; error: Error | undefined }> {
+    const result = { kv: 0, cache: 0, session: 0, lock: 0, rate_limit: 0, reservation: 0 };
+    let error: Error | undefined;
+    if (run.isStopped) return { result, error };
     try {
       await this.gauge();
-      const result = await this.pass(false, this.settings.budget ?? this.settings.interval / 5);
-      this.last = { at: new Date(), result };
-    } catch (error) {
-      this.last = { ...this.last, at: new Date(), error: error as Error };
+      await this.handled.note(this.ports.query);
+      error = await this.passes.run(run, result);
+    } catch (failure) {
+      error = failure as Error;
     }
+    this.last = { at: new Date(), result, error };
+    return { result, error };
   }
 
   // While any transaction holds an old snapshot, PostgreSQL keeps every version of a hot row, and hot keys get slower.
@@ -112,70 +132,32 @@ export class PgSweeper extends Sweeper {
     if (this.instrumentation === noInstrumentation) return;
     const { at } = this.last;
     if (at !== undefined) this.instrumentation.gauge('persistpg_sweeper_lag_ms', Date.now() - at.getTime());
-    const [row] = await this.query(sweeperSql.oldestSnapshot, []);
+    const [row] = await this.ports.query(sweeperSql.oldestSnapshot, []);
     this.instrumentation.gauge('persistpg_oldest_snapshot_ms', Number(row?.[0] ?? 0));
   }
 
-  private async pass(byHand: boolean, budget: number): Promise<SweepResult> {
-    const end = performance.now() + budget;
-    const result = { ...nothing };
-    for (const table of this.tables) {
-      if (table.never === true || (table.byHand === true && !byHand)) continue;
-      const relations = await this.query(sweeperSql.relations, [table.relation]);
-      for (const [relation, pages] of relations as [string, string][]) {
-        const removed = byHand ? await this.walk(table, relation, Number(pages)) : await this.walkInTurn(table, relation, Number(pages), end);
-        result[table.name] += removed;
-      }
-      if (table.trim !== undefined && (byHand || (await this.claim(`${table.relation} bounds`, 0)) !== undefined)) {
-        const goesOn = (): boolean => byHand || (performance.now() < end && !this.stopping);
-        result[table.name] += await table.trim((text, values) => this.query(text, values), this.settings.batchSize, goesOn);
-      }
-      if (result[table.name] > 0) this.instrumentation.count('persistpg_swept_rows_total', result[table.name], { table: table.name });
-    }
-    return result;
-  }
-
-  private async walk(table: SweptTable, relation: string, pages: number): Promise<number> {
-    let removed = 0;
-    for (let page = 0; page < pages; page += pagesPerStep) removed += await this.sweepPages(table, relation, page);
-    return removed;
-  }
-
-  /** One pass from where the last one ended, while nobody else has the table and the time lasts. */
-  private async walkInTurn(table: SweptTable, relation: string, pages: number, end: number): Promise<number> {
-    let removed = 0;
-    let next: number | null = null;
-    for (let walked = 0; walked < pages && performance.now() < end && !this.stopping; walked += pagesPerStep) {
-      const page = await this.claim(relation, next);
-      if (page === undefined) return removed;
-      removed += await this.sweepPages(table, relation, page);
-      next = page + pagesPerStep >= pages ? 0 : page + pagesPerStep;
-    }
-    if (next !== null) await this.claim(relation, next);
-    return removed;
-  }
-
-  private async sweepPages({ keep = 0, unless }: SweptTable, relation: string, page: number): Promise<number> {
-    const range = [`(${page},0)`, `(${page + pagesPerStep},0)`];
-    let removed = 0;
-    for (;;) {
-      const rows = await this.query(sweeperSql.step(relation, unless), [...range, this.settings.batchSize, keep]);
-      removed += rows.length;
-      if (rows.length < this.settings.batchSize) return removed;
-    }
-  }
-
-  private async claim(relation: string, page: number | null): Promise<number | undefined> {
-    const lease = Math.max(10_000, this.settings.interval * 2);
-    const [row] = await this.query(sweeperSql.claim(this.database.schema.table('meta')), [`sweep ${relation}`, this.owner, lease, page]);
+  private async claim(walk: string, page: number | null): Promise<number | undefined> {
+    const lease = Math.max(shortestLease, this.settings.interval * leaseShare);
+    const [row] = await this.ports.query(sweeperSql.claim(this.ports.meta), [`sweep ${walk}`, this.owner, lease, page]);
     return row === undefined ? undefined : Number(row[0]);
-  }
-
-  private query(text: string, values: unknown[]): Promise<(string | null)[][]> {
-    return this.database.bulk((connection) => connection.query({ text }, values));
   }
 }
 
-function pick(settings: Settings, names: readonly string[]): Partial<Settings> {
+function portsOf(database: Database): SweeperPorts {
+  const send = (connection: Connection, text: string, values: unknown[]): Promise<(string | null)[][]> => connection.query({ text }, values);
+  return {
+    meta: database.schema.table('meta'),
+    query: (text, values) => database.bulk((connection) => send(connection, text, values)),
+    timed: (text, values) =>
+      database.bulk(async (connection) => {
+        const since = performance.now();
+        const rows = await send(connection, text, values);
+        return { rows, ms: performance.now() - since };
+      }),
+    transaction: (work) => database.apart((query) => work((text, values) => query({ text }, values))),
+  };
+}
+
+function pick(settings: RunSettings, names: readonly string[]): Partial<RunSettings> {
   return Object.fromEntries(Object.entries(settings).filter(([name]) => names.includes(name)));
 }

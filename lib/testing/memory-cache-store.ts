@@ -8,7 +8,15 @@ import { MemoryTransaction } from './memory-transaction';
 /** An entry, or a claim to make one; never changed, only replaced, so that it can be put back. */
 interface MemoryCacheRow {
   readonly entry: (StoredEntry & { readonly freshUntil: number; readonly expiresAt: number; readonly at: number }) | undefined;
-  readonly claim: { readonly state: 'running' | 'failed' | 'nothing'; readonly token: string; readonly message: string; readonly until: number; readonly tags: readonly string[] } | undefined;
+  readonly claim:
+    | {
+        readonly state: 'running' | 'failed' | 'nothing';
+        readonly token: string;
+        readonly message: string;
+        readonly until: number;
+        readonly tags: readonly string[];
+      }
+    | undefined;
 }
 
 type Spaces = Map<string, Map<string, MemoryCacheRow>>;
@@ -81,13 +89,17 @@ export class MemoryCacheStore implements JoinedStore {
   }
 
   async deleteByTags(namespace: string, tags: readonly string[]): Promise<number> {
-    return this.drop(namespace, this.keys(namespace, (_key, { entry, claim }) =>
-      [...(entry?.tags ?? []), ...(claim?.tags ?? [])].some((tag) => tags.includes(tag)),
-    ));
+    return this.drop(
+      namespace,
+      this.keys(namespace, (_key, { entry, claim }) => [...(entry?.tags ?? []), ...(claim?.tags ?? [])].some((tag) => tags.includes(tag))),
+    );
   }
 
   async deletePrefix(namespace: string, prefix: string): Promise<number> {
-    return this.drop(namespace, this.keys(namespace, (key) => key.startsWith(prefix)));
+    return this.drop(
+      namespace,
+      this.keys(namespace, (key) => key.startsWith(prefix)),
+    );
   }
 
   async entries(namespace: string, { after, limit }: KeyPage): Promise<[key: string, entry: FoundEntry][]> {

@@ -16,7 +16,7 @@ export class MemoryCache extends CacheService {
     { maxKeyLength, maxValueSize, instrumentation, cache }: ResolvedOptions,
     private readonly memory = new MemoryCacheStore(clock),
   ) {
-    const defaults = readDefaults(cache.defaults, builtInSettings);
+    const defaults = readDefaults(cache.defaults, builtInSettings, 'cache.');
     const { timeout } = cache;
     const room = new CacheRoom(memory, { maxKeyLength, maxValueSize, timeout, lease: defaultLease, instrumentation, warn: () => {} });
     super(room, '', defaults);

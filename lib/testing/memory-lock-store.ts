@@ -87,7 +87,7 @@ export class MemoryLockStore implements LockStore {
     const now = this.now();
     const slots = (this.rows.get(name) ?? []).filter(({ slot }) => (permits === undefined ? slot === 0 : slot > 0 && slot <= permits));
     return slots
-      .filter(({ expiresAt }) => expiresAt > now)
+      .filter(({ slot, expiresAt }) => slot === 0 || expiresAt > now)
       .map((row) => ({ ...asHeld(row), slot: row.slot, left: row.expiresAt - now, wanted: true }));
   }
 

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { Logger } from '@nestjs/common';
 import type { EntityManager, TransactionManager } from '../database/transaction-manager';
 import type { PersistPgCache } from '../cache/persist-pg-cache';
 import type { Instrumentation } from '../instrumentation';
@@ -10,7 +11,9 @@ import { resolveOptions } from '../resolved-options';
 import type { RateLimiter } from '../rate-limit/rate-limiter';
 import { ReservationService } from '../reservation/reservation-service';
 import { SessionService } from '../session/session-service';
+import type { Status } from '../status/status';
 import type { LockService } from '../lock/lock-service';
+import { ExpiredHandlers } from '../sweeper/expired-handlers';
 import type { Sweeper } from '../sweeper/sweeper';
 import { MemoryCache } from './memory-cache';
 import { MemoryClock } from './memory-clock';
@@ -22,6 +25,13 @@ import { MemoryRows } from './memory-rows';
 import { MemorySessionStore } from './memory-session-store';
 import { MemorySweeper } from './memory-sweeper';
 
+/** Nothing waits, and nothing can fail. */
+const memoryStatus: Status = {
+  ping: async () => ({ readOnly: false }),
+  load: () => ({ lanes: { total: 0, busy: 0 }, queued: 0, queuedBytes: 0, quarantined: 0 }),
+  database: async () => ({ server: 'memory', schemaVersion: 0, oldestSnapshot: 0, tables: {} }),
+};
+
 class MemoryPersistPg extends PersistPg {
   readonly kv: Kv;
   readonly cache: PersistPgCache;
@@ -30,6 +40,8 @@ class MemoryPersistPg extends PersistPg {
   readonly reservations: ReservationService;
   readonly sessions: SessionService;
   readonly sweeper: Sweeper;
+  readonly status = memoryStatus;
+  readonly expired: ExpiredHandlers;
   override readonly instrumentation: Instrumentation;
   private readonly clock = new MemoryClock();
   private readonly opened = new AsyncLocalStorage<{ readonly services?: PersistPgTransaction }>();
@@ -54,7 +66,9 @@ class MemoryPersistPg extends PersistPg {
     this.reservations = new ReservationService(this.reservationStore, { normalize: reservation.normalize, instrumentation });
     this.sessionStore = new MemorySessionStore(this.clock, session);
     this.sessions = new SessionService(this.sessionStore, { ...session, maxValueSize, instrumentation });
-    this.sweeper = new MemorySweeper(rows, {
+    const logger = new Logger('PersistPg');
+    this.expired = new ExpiredHandlers({ timeout, instrumentation, warn: (message) => logger.warn(message) });
+    this.sweeper = new MemorySweeper(rows, this.expired, {
       cache: () => this.memoryCache.sweep(),
       lock: () => this.memoryLocks.sweep(),
       rate_limit: () => limiter.sweep(),

@@ -27,6 +27,11 @@ export class MemoryRows {
     return row !== undefined && this.isLive(row) ? row : undefined;
   }
 
+  /** The row, expired or not. */
+  stored(namespace: string, key: string): MemoryRow | undefined {
+    return this.spaces.get(namespace)?.rows.get(key);
+  }
+
   isLive(row: MemoryRow): boolean {
     return row.expiresAt === undefined || row.expiresAt > this.clock.now();
   }

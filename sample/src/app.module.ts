@@ -2,8 +2,10 @@ import { Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { ScheduleModule } from '@nestjs/schedule';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { PersistPgModule } from 'nestjs-persistpg';
+import { normalizeEmail, normalizeUsername, PersistPgModule } from 'nestjs-persistpg';
+import { AccountsModule } from './accounts/accounts.module';
 import { BadInputFilter } from './bad-input.filter';
+import { BrowsersModule } from './browsers/browsers.module';
 import { CatalogModule } from './catalog/catalog.module';
 import { LoginModule } from './login/login.module';
 import { OrdersModule } from './orders/orders.module';
@@ -16,13 +18,19 @@ import { TenantsModule } from './tenants/tenants.module';
     TypeOrmModule.forRootAsync({
       useFactory: () => ({ type: 'postgres', url: process.env['DATABASE_URL']!, autoLoadEntities: true, synchronize: true }),
     }),
-    PersistPgModule.forRoot(), // on the DataSource above
+    // On the DataSource above.
+    PersistPgModule.forRoot({
+      session: { userId: ({ user }) => user as string | undefined },
+      reservation: { normalize: { 'accounts.username': normalizeUsername, 'accounts.email': normalizeEmail } },
+    }),
     ScheduleModule.forRoot(),
     CatalogModule,
     ShareModule,
     TenantsModule,
     OrdersModule,
+    AccountsModule,
     LoginModule,
+    BrowsersModule,
     StocktakingModule,
   ],
   providers: [{ provide: APP_FILTER, useClass: BadInputFilter }],

@@ -71,7 +71,9 @@ beforeAll(async () => {
   await database.query(`create schema ${database.schema}`);
   await dataSource.initialize();
   await dataSource.synchronize();
-  await dataSource.getRepository(Account).save({ id: 1, name: 'Ada', passwordHash: 'secret', createdAt: new Date('2026-01-02T03:04:05.678Z') });
+  await dataSource
+    .getRepository(Account)
+    .save({ id: 1, name: 'Ada', passwordHash: 'secret', createdAt: new Date('2026-01-02T03:04:05.678Z') });
   const module = await Test.createTestingModule({
     imports: [PersistPgModule.forRoot({ url: database.url, schema: database.schema, cache: { timeout: '5s' } })],
     controllers: [AccountsController],

@@ -39,7 +39,9 @@ await persist.close();
   await persist.kv.set('go', true);
   const ended = await Promise.all(workers.map((worker) => worker.ended));
   for (const { code, stderr } of ended) expect(code, stderr).toBe(0);
-  const results = ended.map(({ stdout }) => JSON.parse(/done (.*)/.exec(stdout)![1]!) as { wrong: number; factoryRuns: number; errors: number });
+  const results = ended.map(
+    ({ stdout }) => JSON.parse(/done (.*)/.exec(stdout)![1]!) as { wrong: number; factoryRuns: number; errors: number },
+  );
   expect(results.map(({ wrong, errors }) => wrong + errors)).toEqual(Array(8).fill(0));
   const runs = await persist.kv.mget<number>(...Array.from({ length: 150 }, (_, i) => `runs ${i}`));
   expect(runs).toEqual(Array(150).fill(1));

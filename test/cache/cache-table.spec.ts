@@ -35,10 +35,14 @@ describe('the table', () => {
     await cache.set('text', { b: 1, a: [1.0] });
     await cache.set('bytes', Buffer.from([1, 2]));
     await cache.set('plain', 'x');
-    const [text, bytes] = ['text', 'bytes'].map((key) => database.query(`select payload, bytes, tags, fresh_until from ${table} where key = $1`, [key]));
+    const [text, bytes] = ['text', 'bytes'].map((key) =>
+      database.query(`select payload, bytes, tags, fresh_until from ${table} where key = $1`, [key]),
+    );
     expect(await text).toEqual([{ payload: '{"b":1,"a":[1]}', bytes: null, tags: null, fresh_until: null }]);
     expect(await bytes).toEqual([{ payload: null, bytes: Buffer.from([1, 2]), tags: null, fresh_until: null }]);
-    const [kind] = await database.query<{ relpersistence: string }>(`select relpersistence from pg_class where oid = $1::regclass`, [table]);
+    const [kind] = await database.query<{ relpersistence: string }>(`select relpersistence from pg_class where oid = $1::regclass`, [
+      table,
+    ]);
     expect(kind!.relpersistence).toBe('u');
     // 32 bytes of header, 16 of times, and what the caller has given.
     const [size] = await database.query<{ size: number }>(`select pg_column_size(t.*) as size from ${table} t where key = 'plain'`);
@@ -48,12 +52,12 @@ describe('the table', () => {
   it('an overwrite is HOT: without tags, with the same tags, by a factory, by expire and by a claim', async () => {
     const persist = await open();
     const { cache } = persist;
-    const keys = Array.from({ length: 20 }, (_, i) => `k${i}`);
+    // So few that all versions fit on a page, whatever old snapshots others hold.
+    const keys = ['a', 'b', 'c', 'd'];
     const tags = ['b', 'a'];
     await Promise.all(keys.map((key) => cache.set(key, 1, { tags, grace: '1h' })));
     await Promise.all(keys.map((key) => cache.set(`plain ${key}`, 1)));
-    await database.query(`vacuum ${table}`);
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < 2; round++) {
       await Promise.all(keys.map((key) => cache.set(key, round, { tags, grace: '1h' })));
       await Promise.all(keys.map((key) => cache.set(`plain ${key}`, round)));
       await Promise.all(keys.map((key) => cache.expire(key)));
@@ -63,9 +67,9 @@ describe('the table', () => {
     await persist.close();
     const { updated, hot } = await eventually(async () => {
       const all = await overwrites();
-      return all.updated >= 20 * 5 * 5 && all;
+      return all.updated >= 4 * 5 * 2 && all;
     });
-    expect(hot / updated).toBeGreaterThan(0.95);
+    expect(hot).toBe(updated);
   });
 
   it('tags are found by their index, and only rows with tags are in it', async () => {
@@ -118,7 +122,9 @@ describe('the sweeper', () => {
     const { cache } = persist;
     for (const key of ['over', 'stale', 'fresh', 'made anew']) await cache.set(key, 1, { ttl: '1h', grace: '1h' });
     await cache.expire('stale');
-    await database.query(`update ${table} set expires_at = now() - interval '1 s', fresh_until = now() - interval '2 s' where key in ('over', 'made anew')`);
+    await database.query(
+      `update ${table} set expires_at = now() - interval '1 s', fresh_until = now() - interval '2 s' where key in ('over', 'made anew')`,
+    );
     const works = ['made anew', 'made first'].map((key) => {
       const work = new Workshop<string>();
       return { work, call: cache.getOrSet(key, work.factory) };

@@ -106,7 +106,9 @@ describe('reads and writes fail open, evictions reject', () => {
   it('whatever else the lanes carry', async () => {
     const { persist } = await ready();
     let done = 0;
-    const others = Promise.allSettled(Array.from({ length: 20_000 }, (_, i) => persist.kv.set(`k${i}`, 'x'.repeat(500)).finally(() => done++)));
+    const others = Promise.allSettled(
+      Array.from({ length: 20_000 }, (_, i) => persist.kv.set(`k${i}`, 'x'.repeat(500)).finally(() => done++)),
+    );
     const [value] = await Promise.all([persist.cache.get('k'), persist.cache.set('other', 1)]);
     expect(done).toBeLessThan(20_000);
     expect([undefined, 'kept']).toContain(value);

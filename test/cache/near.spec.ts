@@ -12,7 +12,11 @@ const database = testDatabase();
 const table = `${database.schema}.cache`;
 
 /** An instance that serves near copies already. */
-async function open(options: Partial<PersistPgModuleOptions> = {}, near = { ttl: '1m' as const }, journal = new Journal()): Promise<PgPersistPg> {
+async function open(
+  options: Partial<PersistPgModuleOptions> = {},
+  near = { ttl: '1m' as const },
+  journal = new Journal(),
+): Promise<PgPersistPg> {
   const persist = openPersistPg({ url: database.url, schema: database.schema, ...options, cache: { timeout: '5s', near } }, journal);
   onTestFinished(() => persist.close());
   await serving(persist);
@@ -30,7 +34,8 @@ async function serving({ cache }: PgPersistPg): Promise<void> {
 }
 
 /** What the table says now, past the copies; the table is changed so that nobody hears of it. */
-const tamper = (key: string, payload: string) => database.query(`update ${table} set payload = $2 where namespace = '' and key = $1`, [key, payload]);
+const tamper = (key: string, payload: string) =>
+  database.query(`update ${table} set payload = $2 where namespace = '' and key = $1`, [key, payload]);
 
 async function nearHits({ cache }: PgPersistPg, work: () => Promise<unknown>): Promise<number> {
   const before = cache.stats().nearHits;
@@ -42,7 +47,9 @@ describe('near copies', () => {
   it('are served without asking the database: of what was read, written and made', async () => {
     const a = await open();
     await a.cache.set('written', { n: 1 }, { tags: ['t'] });
-    await database.query(`insert into ${table} (namespace, key, payload, expires_at, at) values ('', 'read', '{"n":2}', now() + interval '1 h', now())`);
+    await database.query(
+      `insert into ${table} (namespace, key, payload, expires_at, at) values ('', 'read', '{"n":2}', now() + interval '1 h', now())`,
+    );
     await a.cache.get('read');
     await a.cache.getOrSet('made', () => ({ n: 3 }));
     await database.query(`delete from ${table} where namespace = ''`);
@@ -128,6 +135,20 @@ describe('near copies', () => {
     await eventually(() => b.cache.room.flights.has('', 'wake'));
     work.give('value');
     expect(await Promise.all([leading, waiting])).toEqual(['value', 'value']);
+  });
+
+  it('a copy that is to be refreshed ahead is looked up in the table, where one process makes it anew', async () => {
+    const [a, b] = [await open(), await open()];
+    await a.cache.set('ageing', 'old', 1_000);
+    const work = new Workshop<string>();
+    const ask = ({ cache }: PgPersistPg) => cache.getOrSet('ageing', work.factory, { ttl: '1h', refreshAhead: 0.1 });
+    await b.cache.get('ageing');
+    await new Promise((resolve) => setTimeout(resolve, 110));
+    for (let i = 0; i < 5; i++) expect([await ask(a), await ask(b)]).toEqual(['old', 'old']);
+    await work.busy();
+    work.give('new');
+    await eventually(async () => (await ask(a)) === 'new' && (await ask(b)) === 'new');
+    expect(work.runs).toBe(1);
   });
 
   it('evictions heard of another process are not undone by what is made meanwhile', async () => {
@@ -221,7 +242,10 @@ describe('near copies are served only while it is proven that evictions are hear
     if (!hasPgBouncer()) return;
     await using pooler = await PgBouncer.start(database.url);
     const journal = new Journal();
-    const persist = openPersistPg({ url: pooler.url, schema: database.schema, timeout: 1_000, cache: { timeout: '5s', near: {} } }, journal);
+    const persist = openPersistPg(
+      { url: pooler.url, schema: database.schema, timeout: 1_000, cache: { timeout: '5s', near: {} } },
+      journal,
+    );
     onTestFinished(() => persist.close());
     await persist.cache.set('k', 1);
     await eventually(() => journal.warnings.some((warning) => warning.includes('near copies')));

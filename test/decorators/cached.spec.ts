@@ -23,8 +23,9 @@ const settings: PersistPgModuleOptions = {
 async function boot(metadata: ModuleMetadata) {
   const module = await Test.createTestingModule(metadata).compile();
   module.useLogger(false);
+  await module.init();
   onTestFinished(() => module.close());
-  return module.init();
+  return module;
 }
 
 class Price {
@@ -209,7 +210,7 @@ describe.each(['memory', 'postgres'])('in %s', (place) => {
     const boom = () => {
       throw new Error('boom');
     };
-    const cases: [Promise<void>, string, string][] = [
+    const cases: [Promise<void>, string, unknown][] = [
       [odd.key(boom), 'key', 'key function of Odd.key() threw: boom'],
       [odd.key(() => ''), 'key', 'key of Odd.key() is empty'],
       [odd.key(() => undefined), 'key', 'key of Odd.key() must be a text, not undefined'],
@@ -217,6 +218,7 @@ describe.each(['memory', 'postgres'])('in %s', (place) => {
       [odd.tags(() => 'tag'), 'tags', 'tags of Odd.tags() must be a list of texts, not of type string'],
       [odd.tags(() => [1]), 'tags', 'tags of Odd.tags() must be a text, not of type number'],
       [odd.parts(boom), 'varyBy', 'varyBy function of Odd.parts() threw: boom'],
+      [odd.parts(async () => boom()), 'varyBy', expect.stringContaining('must be a list')],
     ];
     for (const [call, argument, message] of cases) {
       await expect(call).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', argument, message });

@@ -1,44 +1,16 @@
-import { Controller, Injectable, Logger, Module, Param, Post, Scope, Get, type ModuleMetadata } from '@nestjs/common';
-import { Cron, Interval, ScheduleModule } from '@nestjs/schedule';
-import { Test } from '@nestjs/testing';
-import request from 'supertest';
-import { DataSource, type EntityManager } from 'typeorm';
-import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { LockService, LockTimeoutError, PersistPg, PersistPgModule, WithLock, type Lock, type WithLockOptions } from '../../lib';
-import { bindPersistPg, createMemoryPersistPg, PersistPgTestingModule } from '../../lib/testing';
+import { Logger } from '@nestjs/common';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { WithLock, LockTimeoutError, type Lock, type LockService, type WithLockOptions } from '../../lib';
+import { bindPersistPg, createMemoryPersistPg } from '../../lib/testing';
 import type { PersistPgModuleOptions } from '../../lib/persist-pg.options';
-import { eventually, testDatabase } from '../support/database';
+import { testDatabase } from '../support/database';
 import { openPersistPg } from '../support/instance';
+import { gate, type Gate } from './gate';
 
 const database = testDatabase();
 const settings: PersistPgModuleOptions = { url: database.url, schema: database.schema, sweeper: { autoStart: false } };
 
-/** A method that runs until it is told to end. */
-class Gate {
-  private readonly opened: Promise<void>;
-  open!: () => void;
-  private entered!: () => void;
-  readonly reached: Promise<void>;
-
-  constructor() {
-    this.opened = new Promise((resolve) => (this.open = resolve));
-    this.reached = new Promise((resolve) => (this.entered = resolve));
-  }
-
-  pass(): Promise<void> {
-    this.entered();
-    return this.opened;
-  }
-}
-
-const gates: Gate[] = [];
-function gate(): Gate {
-  const made = new Gate();
-  gates.push(made);
-  return made;
-}
 afterEach(() => {
-  for (const each of gates.splice(0)) each.open();
   vi.restoreAllMocks();
 });
 
@@ -259,85 +231,11 @@ it('skipped calls are counted', async () => {
   expect(counts['persistpg_locks_total skipped']).toBe(2);
 });
 
-describe("mode: 'transaction'", () => {
-  class Transfers {
-    constructor(private readonly manager: EntityManager) {}
-
-    @WithLock((id: string) => `transfer:${id}`, { mode: 'transaction' }) async transfer(id: string): Promise<string | undefined> {
-      await this.manager.query('select 1');
-      return id;
-    }
-
-    @WithLock((id: string) => `transfer:${id}`, { mode: 'transaction', onBusy: 'throw', wait: 100 }) async strict(
-      id: string,
-    ): Promise<string> {
-      return id;
-    }
-
-    @WithLock((id: string) => `transfer:${id}`, { mode: 'transaction', wait: '5s' }) async patient(
-      id: string,
-    ): Promise<string | undefined> {
-      return id;
-    }
-  }
-
-  async function open() {
-    let ambient: EntityManager | undefined;
-    const dataSource = await new DataSource({ type: 'postgres', url: database.url }).initialize();
-    onTestFinished(() => dataSource.destroy());
-    const persist = openPersistPg({ ...settings, resolveManager: () => ambient ?? dataSource.manager });
-    onTestFinished(() => persist.close());
-    const within = (manager: EntityManager) => bindPersistPg(new Transfers(manager), persist);
-    return { dataSource, persist, within, join: (manager: EntityManager | undefined) => (ambient = manager) };
-  }
-
-  it('takes an advisory lock of the ambient transaction, which lasts until that ends', async () => {
-    const { dataSource, within, join } = await open();
-    const runner = dataSource.createQueryRunner();
-    onTestFinished(() => runner.release());
-    await runner.startTransaction();
-    join(runner.manager);
-    expect(await within(runner.manager).transfer('1')).toBe('1');
-    const other = dataSource.createQueryRunner();
-    onTestFinished(() => other.release());
-    await other.startTransaction();
-    join(other.manager);
-    expect(await within(other.manager).transfer('1')).toBeUndefined();
-    expect(await within(other.manager).transfer('2')).toBe('2');
-    await expect(within(other.manager).strict('1')).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' });
-    expect(await other.query('select 1 as usable')).toEqual([{ usable: 1 }]);
-    const patient = within(other.manager).patient('1');
-    join(runner.manager);
-    await runner.commitTransaction();
-    expect(await patient).toBe('1');
-    await other.rollbackTransaction();
-  });
-
-  it('outside a transaction rejects, and runs nothing', async () => {
-    const { persist, dataSource, within } = await open();
-    const error = {
-      code: 'NO_TRANSACTION',
-      message: expect.stringContaining('Transfers.transfer() takes its lock in the ambient transaction'),
-    };
-    await expect(within(dataSource.manager).transfer('1')).rejects.toMatchObject(error);
-    expect(await persist.locks.list()).toEqual([]);
-    await using without = openPersistPg(settings);
-    await expect(bindPersistPg(new Transfers(dataSource.manager), without).transfer('1')).rejects.toMatchObject(error);
-  });
-
-  it('in memory is that of persist.transaction()', async () => {
-    const persist = createMemoryPersistPg();
-    const transfers = bindPersistPg(new Transfers({ query: async () => {} } as unknown as EntityManager), persist);
-    await expect(transfers.transfer('1')).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
-    expect(await persist.transaction(() => transfers.transfer('1'))).toBe('1');
-    const until = gate();
-    let late: Promise<unknown> = Promise.resolve();
-    await persist.transaction(async () => {
-      late = until.pass().then(() => transfers.transfer('1'));
-    });
-    until.open();
-    await expect(late).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
-  });
+it('without its database a method does not run, and is not taken for skipped', async () => {
+  await using persist = openPersistPg({ url: 'postgres://127.0.0.1:1/none', timeout: 100 });
+  const job = bindPersistPg(new Job(), persist);
+  await expect(job.nightly()).rejects.toMatchObject({ code: 'OPERATION_TIMEOUT' });
+  expect(job.runs).toBe(0);
 });
 
 describe('wrong options are told where the method is written', () => {
@@ -363,106 +261,5 @@ describe('wrong options are told where the method is written', () => {
     expect(() => WithLock(name as string, options as WithLockOptions)).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT', argument }),
     );
-  });
-});
-
-describe('in an app', () => {
-  async function boot(metadata: ModuleMetadata) {
-    const module = await Test.createTestingModule(metadata).compile();
-    module.useLogger(false);
-    onTestFinished(() => module.close());
-    return module;
-  }
-
-  it.each(['first', 'last'])('jobs of @nestjs/schedule run under it, with our module imported %s', async (order) => {
-    const ran: string[] = [];
-    @Injectable()
-    class Jobs {
-      constructor(private readonly locks: LockService) {}
-
-      @Cron('* * * * * *') @WithLock('cron above') async above() {
-        ran.push(`above ${this.locks.current()?.name}`);
-      }
-      @WithLock('cron below') @Cron('* * * * * *') async below() {
-        ran.push(`below ${this.locks.current()?.name}`);
-      }
-      @WithLock('interval') @Interval(20) async interval() {
-        ran.push(`interval ${this.locks.current()?.name}`);
-      }
-      @Interval(20) @WithLock('held') async held() {
-        ran.push('held');
-      }
-    }
-    const ours = PersistPgTestingModule.forMemory();
-    const schedule = ScheduleModule.forRoot();
-    @Module({ providers: [Jobs] })
-    class JobsModule {}
-    const module = await boot({ imports: order === 'first' ? [ours, schedule, JobsModule] : [JobsModule, schedule, ours] });
-    await module.get(LockService).acquire('held');
-    await module.init();
-    await eventually(() => new Set(ran).size === 3);
-    expect(new Set(ran)).toEqual(new Set(['above cron above', 'below cron below', 'interval interval']));
-  });
-
-  it('a route answers 409 while another request has the lock, in any scope', async () => {
-    const until = gate();
-    class Orders {
-      @Post(':id/pay') @WithLock((id: string) => `order:${id}`, { onBusy: 'throw' }) async pay(@Param('id') id: string) {
-        if (id === '1') await until.pass();
-        return { paid: id };
-      }
-    }
-    @Controller('orders')
-    class OrdersController extends Orders {}
-    @Controller({ path: 'requests', scope: Scope.REQUEST })
-    class RequestsController extends Orders {}
-    const module = await boot({ imports: [PersistPgModule.forRoot(settings)], controllers: [OrdersController, RequestsController] });
-    const app = module.createNestApplication({ logger: false });
-    await app.init();
-    const http = request(app.getHttpServer());
-    const first = http.post('/orders/1/pay').then((answer) => answer);
-    await until.reached;
-    for (const path of ['orders', 'requests']) {
-      const { body } = await http.post(`/${path}/1/pay`).expect(409);
-      expect(body.message).toContain('the lock "order:1" is held by another');
-      await http.post(`/${path}/2/pay`).expect(201, { paid: '2' });
-    }
-    until.open();
-    expect((await first).body).toEqual({ paid: '1' });
-  });
-
-  it('a route that would be skipped keeps the app from starting', async () => {
-    @Controller('totals')
-    class Totals {
-      @Get() @WithLock('total') async total(): Promise<number | undefined> {
-        return 1;
-      }
-    }
-    const module = await boot({ imports: [PersistPgTestingModule.forMemory()], controllers: [Totals] });
-    await expect(module.createNestApplication({ logger: false }).listen(0)).rejects.toMatchObject({
-      code: 'CONFIG',
-      message:
-        'Totals.total() answers requests and is under @WithLock(), which would skip it while the lock is held and answer as if it had run: ' +
-        "pass { onBusy: 'throw' }, which is a 409, or lock what it calls",
-    });
-  });
-
-  it('named instances keep their locks apart', async () => {
-    class Two {
-      @WithLock('rotate') async main(): Promise<string | undefined> {
-        return 'main';
-      }
-      @WithLock('rotate', { instance: 'audit' }) async audit(): Promise<string | undefined> {
-        return 'audit';
-      }
-    }
-    const module = await boot({
-      imports: [PersistPgTestingModule.forMemory(), PersistPgTestingModule.forMemory({ name: 'audit' })],
-      providers: [Two],
-    });
-    await module.init();
-    await module.get(PersistPg).locks.acquire('rotate');
-    const two = module.get(Two);
-    expect([await two.main(), await two.audit()]).toEqual([undefined, 'audit']);
   });
 });

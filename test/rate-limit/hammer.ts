@@ -85,7 +85,11 @@ export async function hammer(
 
 function judgeAgain({ name, rules }: Target, rows: readonly LoggedRow[]): void {
   const byKey = new Map<string, LoggedRow[]>();
-  for (const row of rows) byKey.set(row.key, [...(byKey.get(row.key) ?? []), row]);
+  for (const row of rows) {
+    const ofKey = byKey.get(row.key);
+    if (ofKey === undefined) byKey.set(row.key, [row]);
+    else ofKey.push(row);
+  }
   for (const [key, ofKey] of byKey) {
     const reference = new Reference(rules);
     // Statements of one microsecond follow each other by what they found.

@@ -7,59 +7,89 @@ import type { LimiterUnderTest, MakeLimiter } from './behaviour/setup';
 /** Windows are so long, and time is moved by such parts of them, that the milliseconds that calls take make no difference. */
 const window = 8 * 3_600_000;
 const tolerance = 60_000;
+/** No block ends when a window does: which of the two is later would be a matter of milliseconds. */
+const blocks = [1 / 7, 5 / 9, 17 / 9].map((share) => Math.round(window * share));
 
+/** A call on one of the rule lists of the sequence; `limit` is instead of theirs. */
 type Call =
-  | { readonly is: 'consume' | 'peek'; readonly key: string; readonly rules: readonly RateLimitRule[]; readonly cost: number }
-  | { readonly is: 'penalize' | 'reward'; readonly key: string; readonly rule: RateLimitRule; readonly cost: number }
+  | {
+      readonly is: 'consume' | 'peek';
+      readonly key: string;
+      readonly list: number;
+      readonly limit: number | undefined;
+      readonly cost: number;
+    }
+  | { readonly is: 'penalize' | 'reward'; readonly key: string; readonly list: number; readonly rule: number; readonly cost: number }
   | { readonly is: 'reset'; readonly key: string; readonly name: string | undefined };
 
 /** Calls that are made at once and not awaited one by one, or time that passes. */
 type Step = { readonly calls: readonly Call[] } | { readonly age: number };
 
-const names = ['a', 'b', 'c'];
-const algorithms = ['fixed-window', 'sliding-window', 'token-bucket'] as const;
-const keys = fc.constantFrom('k', 'l', 'm');
+type Lists = readonly (readonly RateLimitRule[])[];
 
-// A name has one algorithm nearly always, so that rule sets meet; limits and blocks change from call to call.
+const names = ['a', 'b', 'c'];
+const keys = fc.constantFrom('k', 'k', 'l');
+const places = fc.nat({ max: 2 });
+
 const rule = (name: string): fc.Arbitrary<RateLimitRule> =>
   fc.record({
     name: fc.constant(name),
-    algorithm: fc.constantFrom(algorithms[names.indexOf(name)]!, algorithms[names.indexOf(name)]!, ...algorithms),
-    limit: fc.constantFrom(8, 8, 8, 4, 16),
+    algorithm: fc.constantFrom('fixed-window' as const, 'sliding-window' as const, 'token-bucket' as const),
+    limit: fc.constantFrom(4, 8, 12),
     window: fc.constantFrom(window, window, window / 2),
-    durable: fc.constantFrom(undefined, false, false, true),
-    blockDuration: fc.constantFrom(undefined, undefined, undefined, window / 4, window * 2),
-  }) as fc.Arbitrary<RateLimitRule>;
+    durable: fc.constantFrom(false, false, false, true),
+  });
+const blocking = (name: string): fc.Arbitrary<RateLimitRule> =>
+  fc.tuple(rule(name), fc.constantFrom(...blocks)).map(([each, blockDuration]) => ({ ...each, blockDuration }));
 
-const ruleLists = fc.subarray(names, { minLength: 1 }).chain((chosen) => fc.tuple(...chosen.map(rule)));
+/** Few lists a sequence, so that what is counted meets again; some of them share a rule. */
+const lists: fc.Arbitrary<Lists> = fc
+  .tuple(...names.map((name) => fc.oneof({ weight: 2, arbitrary: rule(name) }, { weight: 1, arbitrary: blocking(name) })))
+  .chain((rules) => fc.array(fc.subarray(rules, { minLength: 1 }), { minLength: 1, maxLength: 2 }));
 
 const calls: fc.Arbitrary<Call> = fc.oneof(
   {
-    weight: 8,
-    arbitrary: fc.record({ is: fc.constant('consume' as const), key: keys, rules: ruleLists, cost: fc.constantFrom(1, 1, 1, 2, 3) }),
+    weight: 10,
+    arbitrary: fc.record({
+      is: fc.constant('consume' as const),
+      key: keys,
+      list: places,
+      limit: fc.constantFrom(undefined, undefined, undefined, undefined, 4, 16),
+      cost: fc.constantFrom(1, 1, 1, 2, 3),
+    }),
   },
-  { weight: 2, arbitrary: fc.record({ is: fc.constant('peek' as const), key: keys, rules: ruleLists, cost: fc.constant(1) }) },
   {
-    weight: 2,
+    weight: 1,
+    arbitrary: fc.record({
+      is: fc.constant('peek' as const),
+      key: keys,
+      list: places,
+      limit: fc.constant(undefined),
+      cost: fc.constant(1),
+    }),
+  },
+  {
+    weight: 1,
     arbitrary: fc.record({
       is: fc.constantFrom('penalize' as const, 'reward' as const),
       key: keys,
-      rule: fc.constantFrom(...names).chain(rule),
+      list: places,
+      rule: places,
       cost: fc.constantFrom(1, 2, 20),
     }),
   },
   { weight: 1, arbitrary: fc.record({ is: fc.constant('reset' as const), key: keys, name: fc.constantFrom(undefined, ...names) }) },
 );
 
-// Several equal calls, so that they share a row.
+// Several equal calls, so that they share a row and use limits up.
 const steps: fc.Arbitrary<Step> = fc.oneof(
   {
-    weight: 4,
+    weight: 3,
     arbitrary: fc
-      .array(fc.tuple(calls, fc.constantFrom(1, 1, 3, 6)), { minLength: 1, maxLength: 6 })
+      .array(fc.tuple(calls, fc.constantFrom(1, 2, 4, 9)), { minLength: 1, maxLength: 3 })
       .map((some) => ({ calls: some.flatMap(([call, times]) => new Array<Call>(times).fill(call)) })),
   },
-  { weight: 2, arbitrary: fc.constantFrom(1, 2, 4, 6, 8, 12, 16).map((eighths) => ({ age: (window / 8) * eighths })) },
+  { weight: 2, arbitrary: fc.constantFrom(1, 2, 3, 4, 6, 8, 12, 16).map((eighths) => ({ age: (window / 8) * eighths })) },
 );
 
 /**
@@ -71,10 +101,10 @@ export async function checkRateLimitModel(
   { runs, seed = Date.now() | 0 }: { runs: number; seed?: number },
 ): Promise<void> {
   await fc.assert(
-    fc.asyncProperty(fc.array(steps, { maxLength: 10 }), async (sequence) => {
+    fc.asyncProperty(lists, fc.array(steps, { minLength: 2, maxLength: 16 }), async (rules, sequence) => {
       const tested = await makeLimiter();
       try {
-        await compare(tested, sequence);
+        await compare(tested, rules, sequence);
       } finally {
         await tested.close?.();
       }
@@ -83,7 +113,7 @@ export async function checkRateLimitModel(
   );
 }
 
-async function compare(tested: LimiterUnderTest, sequence: readonly Step[]): Promise<void> {
+async function compare(tested: LimiterUnderTest, lists: Lists, sequence: readonly Step[]): Promise<void> {
   const model = createMemoryPersistPg();
   for (const step of sequence) {
     if ('age' in step) {
@@ -91,28 +121,30 @@ async function compare(tested: LimiterUnderTest, sequence: readonly Step[]): Pro
       await tested.age(step.age);
       continue;
     }
-    const expected = await Promise.all(step.calls.map((call) => take(model.limiter, call)));
-    const actual = await Promise.all(step.calls.map((call) => take(tested.limiter, call)));
+    const expected = await Promise.all(step.calls.map((call) => take(model.limiter, lists, call)));
+    const actual = await Promise.all(step.calls.map((call) => take(tested.limiter, lists, call)));
     for (let i = 0; i < expected.length; i++) {
       expect(rounded(actual[i]!), `${JSON.stringify(step.calls[i])}, the ${i + 1}. of its step`).toEqual(rounded(expected[i]!));
     }
   }
 }
 
-async function take(limiter: RateLimiter, call: Call): Promise<readonly RateLimitResult[]> {
+async function take(limiter: RateLimiter, lists: Lists, call: Call): Promise<readonly RateLimitResult[]> {
+  if (call.is === 'reset') {
+    await limiter.reset(call.key, call.name);
+    return [];
+  }
+  const rules = lists[call.list % lists.length]!;
   switch (call.is) {
     case 'consume': {
-      if (call.cost === 1) return limiter.consumeAll(call.key, call.rules, call.cost);
-      return [await limiter.consume(call.key, call.rules, call.cost)];
+      const limited = call.limit === undefined ? rules : rules.map((each) => ({ ...each, limit: call.limit! }));
+      return call.cost === 1 ? limiter.consumeAll(call.key, limited) : [await limiter.consume(call.key, limited, call.cost)];
     }
     case 'peek':
-      return [await limiter.peek(call.key, call.rules)];
+      return [await limiter.peek(call.key, rules)];
     case 'penalize':
     case 'reward':
-      return [await limiter[call.is](call.key, call.rule, call.cost)];
-    case 'reset':
-      await limiter.reset(call.key, call.name);
-      return [];
+      return [await limiter[call.is](call.key, rules[call.rule % rules.length]!, call.cost)];
   }
 }
 

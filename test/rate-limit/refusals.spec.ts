@@ -64,6 +64,31 @@ describe('what was refused', () => {
     expect(await persist.limiter.consume('other', rule)).toMatchObject({ allowed: false });
   });
 
+  it('is remembered beside other rules of the key, which go on', async () => {
+    const counters = new Counters();
+    await using persist = open(counters);
+    const other = { ...rule, name: 'other', limit: 1_000 };
+    await persist.limiter.consume('beside', rule, 3);
+    await persist.limiter.consume('beside', rule);
+    const { statements } = counters;
+    for (let i = 0; i < 20; i++) {
+      expect(await persist.limiter.consume('beside', rule)).toMatchObject({ allowed: false });
+      expect(await persist.limiter.consume('beside', other)).toMatchObject({ allowed: true });
+    }
+    expect(counters.statements - statements).toBe(20);
+  });
+
+  it('is not believed while a reset is on its way', async () => {
+    await using persist = open();
+    await persist.limiter.consume('on its way', rule, 3);
+    // Not sent before the reset is called, and answered before it is done.
+    const refused = persist.limiter.consume('on its way', rule);
+    const reset = persist.limiter.reset('on its way');
+    expect(await refused).toMatchObject({ allowed: false });
+    expect(await persist.limiter.consume('on its way', rule)).toMatchObject({ allowed: true });
+    await reset;
+  });
+
   it('begins the block of a rule that has not refused yet', async () => {
     await using persist = open();
     const rules = [

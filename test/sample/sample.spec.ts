@@ -140,6 +140,51 @@ describe('a login', () => {
   });
 });
 
+describe('two browsers', () => {
+  const browser = (path: string) => {
+    let cookie: string | undefined;
+    return async (method: string, what = '', body?: unknown) => {
+      const answer = await shop.request(method, `/api/browsers/${path}${what}`, body, cookie);
+      cookie = answer.cookie ?? cookie;
+      return answer;
+    };
+  };
+  const open = async (user: string, password = 'rye bread') => {
+    const browsers = [browser('home'), browser('phone')] as const;
+    for (const each of browsers) expect(await each('POST', '/login', { user, password })).toMatchObject({ status: 200, json: { user } });
+    return browsers;
+  };
+
+  it('of one user have a session each', async () => {
+    const [home, phone] = await open('dace');
+    const { json } = await home('GET');
+    expect(json).toMatchObject({
+      user: 'dace',
+      sessions: [{ userId: 'dace', ip: expect.stringMatching(/127\.0\.0\.1|::1/) }, { userId: 'dace' }],
+    });
+    expect((await phone('POST', '/logout')).status).toBe(204);
+    expect((await phone('GET')).json).toEqual({ sessions: [] });
+    expect((await home('GET')).json.sessions).toHaveLength(1);
+    expect(await phone('POST', '/password', { password: 'wheat bread' })).toMatchObject({ status: 401 });
+  });
+
+  it('are logged out with the password that one of them changes, but for that one', async () => {
+    const [home, phone] = await open('elza');
+    expect(await home('POST', '/password', { password: 'wheat bread' })).toMatchObject({ status: 200, json: { ended: 1 } });
+    expect((await phone('GET')).json).toEqual({ sessions: [] });
+    expect((await home('GET')).json).toMatchObject({ user: 'elza', sessions: [{}] });
+    expect((await phone('POST', '/login', { user: 'elza', password: 'rye bread' })).status).toBe(401);
+    await open('elza', 'wheat bread');
+  });
+
+  it('stay logged in with the old password where the change fails', async () => {
+    const [home, phone] = await open('fricis');
+    expect((await home('POST', '/password', { password: 'wheat bread', fail: true })).status).toBe(422);
+    expect((await phone('GET')).json).toMatchObject({ user: 'fricis', sessions: [{}, {}] });
+    await open('fricis');
+  });
+});
+
 it('counts the stock once a tick with two processes, whichever of them is there', { timeout: 90_000 }, async () => {
   const other = await Shop.open(folder, database.url);
   interface Count {
@@ -173,6 +218,39 @@ it('counts the stock once a tick with two processes, whichever of them is there'
     const { json } = await shop.get('/api/stocktaking');
     return json.latest.some(({ by, tick }: Count) => by === `process ${shop.pid}` && tick > last!.tick);
   }, patiently);
+});
+
+describe('signing up', () => {
+  const signUp = (username: string, email: string) => shop.post('/api/accounts', { username, email });
+  const accounts = async (): Promise<{ id: string; username: string; email: string }[]> => (await shop.get('/api/accounts')).json;
+
+  it('takes both names or none, and says which is taken', async () => {
+    const { status, json: anna } = await signUp('Anna', 'anna@example.lv');
+    expect(status).toBe(201);
+    expect(await signUp('ANNA ', 'other@example.lv')).toMatchObject({ status: 409, json: { message: 'username is taken' } });
+    expect(await signUp('Bruno', ' Anna@Example.LV')).toMatchObject({ status: 409, json: { message: 'email is taken' } });
+    expect(await signUp('anna', 'anna@example.lv')).toMatchObject({ status: 409, json: { message: 'username and email are taken' } });
+    expect(await accounts()).toEqual([anna]);
+    // What was refused has left nothing behind.
+    expect((await signUp('Bruno', 'other@example.lv')).status).toBe(201);
+  });
+
+  it('refuses empty names and look-alikes', async () => {
+    expect((await signUp('', 'clara@example.lv')).status).toBe(400);
+    const lookAlike = await signUp('Аnna', 'clara@example.lv');
+    expect(lookAlike.status).toBe(400);
+    expect(lookAlike.json.message).toContain('username');
+  });
+
+  it('gives one of ten who come at once the name, and frees it when the account goes', async () => {
+    const outcomes = await Promise.all(Array.from({ length: 10 }, (_, i) => signUp('wanted', `wanted${i}@example.lv`)));
+    expect(outcomes.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, ...Array.from({ length: 9 }, () => 409)]);
+    const [first, ...rest] = (await accounts()).filter(({ username }) => username === 'wanted');
+    expect(rest).toEqual([]);
+    expect((await shop.request('DELETE', `/api/accounts/${first!.id}`)).status).toBe(204);
+    expect((await shop.request('DELETE', `/api/accounts/${first!.id}`)).status).toBe(404);
+    expect((await signUp('Wanted', first!.email)).status).toBe(201);
+  });
 });
 
 it('ends by itself on SIGTERM, and leaves nothing connected', async () => {

@@ -34,16 +34,20 @@ export class Shop {
     method: string,
     path: string,
     body?: unknown,
-  ): Promise<{ status: number; location: string | null; text: string; json: any }> {
-    const headers = { 'content-type': 'application/json' };
+    cookie = '',
+  ): Promise<{ status: number; location: string | null; cookie: string | undefined; text: string; json: any }> {
+    const headers = { cookie, ...(body !== undefined && { 'content-type': 'application/json' }) };
     const answer = await fetch(this.url + path, {
       method,
       redirect: 'manual',
-      ...(body === undefined ? {} : { headers, body: JSON.stringify(body) }),
+      headers,
+      ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     const text = await answer.text();
     const isJson = answer.headers.get('content-type')?.includes('json') === true;
-    return { status: answer.status, location: answer.headers.get('location'), text, json: isJson ? JSON.parse(text) : undefined };
+    const { status } = answer;
+    const [given] = answer.headers.getSetCookie().map((line) => line.split(';')[0]);
+    return { status, location: answer.headers.get('location'), cookie: given, text, json: isJson ? JSON.parse(text) : undefined };
   }
 
   get(path: string): ReturnType<Shop['request']> {

@@ -40,7 +40,7 @@ describe('a request', () => {
       await sessions.destroy(sid);
       return ++session.n;
     });
-    expect(answer).toMatchObject({ status: 500, value: expect.stringContaining('SessionGoneError') });
+    expect(answer.status).toBe(500);
     expect(app.errors[0]).toMatchObject(gone);
   });
 
@@ -77,7 +77,7 @@ describe('a session object', () => {
     const browser = app.browser();
     await browser.visit(({ session }) => void Object.assign(session, { n: 1, user: 'anna' }));
     await browser.visit(async (visit) => {
-      const before = { ...visit.session };
+      const before = Object.fromEntries(Object.entries(visit.session));
       await visit.regenerate();
       Object.assign(visit.session, before);
     });

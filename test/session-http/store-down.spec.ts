@@ -16,7 +16,7 @@ describe.each([
 ])('without PostgreSQL, $framework', ({ openApp, statusOfFailedSave }) => {
   const open = async () => {
     const proxy = await tcpProxy(database.url);
-    const persist = openPersistPg({ url: proxy.url, schema: database.schema, timeout: 1_000 });
+    const persist = openPersistPg({ url: proxy.url, schema: database.schema, timeout: 1_000, tuning: { statementTimeout: 500 } });
     onTestFinished(async () => {
       await persist.close();
       await proxy.stop();
@@ -81,7 +81,7 @@ describe.each([
     await recovered(browser);
   });
 
-  it('answers within the timeout while PostgreSQL says nothing', async () => {
+  it('answers in time while PostgreSQL says nothing', async () => {
     const { proxy, app, browser } = await open();
     proxy.pause();
     const answer = await browser.try(({ session }) => session.user);

@@ -14,6 +14,12 @@ function opened(options: PersistPgModuleOptions = {}): ReturnType<typeof openPer
   return openPersistPg({ dataSource, schema, ...options });
 }
 
+function countingQuarantined(): { persist: ReturnType<typeof opened>; quarantined: () => number } {
+  let quarantined = 0;
+  const count = (name: string): void => void (name === 'persistpg_quarantined_total' && quarantined++);
+  return { persist: opened({ session: byUser, instrumentation: { count, gauge() {}, record() {} } }), quarantined: () => quarantined };
+}
+
 beforeAll(async () => {
   await dataSource.initialize();
   await using persist = opened();
@@ -52,10 +58,25 @@ describe('a session that someone else holds', () => {
     expect(await dataOf(sessions, 'held')).toEqual({ user: 'held', a: 3 });
   });
 
+  it('holds up no logout of others', async () => {
+    const { persist, quarantined } = countingQuarantined();
+    await using _closed = persist;
+    const { sessions } = persist;
+    const users = ['anna', 'bert', 'carl', 'dora'];
+    for (const user of users) await sessions.save(user, { user });
+    const [info] = await sessions.sessionsOf('bert');
+    const other = await someoneElse(database);
+    await other.query(`select from ${schema}.session where sid = $1 for update`, [info!.id]);
+    const [anna, bert, carl, dora] = users.map((user) => sessions.destroyByUser(user));
+    expect(await Promise.all([anna, carl, dora])).toEqual([1, 1, 1]);
+    expect(quarantined()).toBe(1);
+    await other.rollback();
+    expect(await bert).toBe(1);
+  });
+
   it('is waited for', async () => {
-    let quarantined = 0;
-    const count = (name: string): void => void (name === 'persistpg_quarantined_total' && quarantined++);
-    await using persist = opened({ session: byUser, instrumentation: { count, gauge() {}, record() {} } });
+    const { persist, quarantined } = countingQuarantined();
+    await using _closed = persist;
     const { sessions } = persist;
     await sessions.save('s', { user: 'anna' });
     const other = await someoneElse(database);
@@ -63,12 +84,31 @@ describe('a session that someone else holds', () => {
     const loaded = await loadOf(sessions, 's');
     const saved = sessions.save('s', { user: 'anna', a: 1 }, { loaded });
     const ended = sessions.destroyByUser('anna');
-    await eventually(() => quarantined === 2);
+    await eventually(() => quarantined() === 2);
     await other.commit();
     expect(await ended).toBe(1);
     await saved.catch((error: unknown) => expect(error).toMatchObject(gone));
     expect(await sessions.load('s')).toBeUndefined();
   });
+});
+
+it('a session that is made while all are ended stays', async () => {
+  await using persist = opened();
+  const { sessions } = persist;
+  // A step of `clear` and more; their ids come before all that are made.
+  await query(`insert into ${schema}.session (sid, data, created_at, seen_at, expires_at, dead)
+select 'a' || i, '{}', now(), now(), now() + interval '1 h', false from generate_series(1, 1100) i`);
+  const other = await someoneElse(database);
+  await other.query(`select from ${schema}.session where sid = 'a1' for update`);
+  const cleared = sessions.clear();
+  await eventually(async () => {
+    const waiting = `select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%${schema}%dead = true%'`;
+    return (await query(waiting)).length > 0;
+  });
+  await sessions.save('new', { a: 1 });
+  await other.rollback();
+  expect(await cleared).toBe(1_100);
+  expect(await dataOf(sessions, 'new')).toEqual({ a: 1 });
 });
 
 describe('a transaction of the app', () => {

@@ -22,7 +22,7 @@ export interface Child {
   readonly ended: Promise<Ended>;
 }
 
-/** Compiles the library for processes of their own; gives what runs a script (`createPersistPg` and `sleep` are there) in one, which is killed after the test. */
+/** Compiles the library for processes of their own; gives what runs a script (`createPersistPg`, `sleep` and `library`, the folder, are there) in one, which is killed after the test. */
 export function childProcesses(): (script: string, environment?: NodeJS.ProcessEnv) => Child {
   let folder = '';
   beforeAll(() => {
@@ -43,7 +43,8 @@ export function childProcesses(): (script: string, environment?: NodeJS.ProcessE
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   return (script, environment = {}) => {
-    const before = `const { createPersistPg } = require(${JSON.stringify(join(folder, 'persist-pg.js'))});
+    const before = `const library = ${JSON.stringify(folder)};
+const { createPersistPg } = require(library + '/persist-pg.js');
 require('@nestjs/common').Logger.overrideLogger(false);
 const sleep = require('node:timers/promises').setTimeout;
 `;

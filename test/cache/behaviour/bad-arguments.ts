@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
 import type { PersistPgCache } from '../../../lib/cache/persist-pg-cache';
+import type { CacheDefaults } from '../../../lib/cache/cache-options';
+import { createMemoryPersistPg } from '../../../lib/testing/memory-persist-pg';
 import { open, type MakeCache } from './setup';
 
 type Call = (cache: PersistPgCache) => Promise<unknown>;
@@ -26,7 +28,10 @@ const invalid: readonly [argument: string, call: Call][] = [
   ['softTimeout', (cache) => cache.getOrSet('k', () => 1, { softTimeout: bad('soon') })],
   ['hardTimeout', (cache) => cache.getOrSet('k', () => 1, { hardTimeout: 0 })],
   ...[-0.1, 1.1, NaN, '0.5'].map((share): [string, Call] => ['jitter', (cache) => cache.set('k', 1, { jitter: bad(share) })]),
-  ...[-0.1, 1.1, NaN, true].map((share): [string, Call] => ['refreshAhead', (cache) => cache.getOrSet('k', () => 1, { refreshAhead: bad(share) })]),
+  ...[-0.1, 1.1, NaN, true].map((share): [string, Call] => [
+    'refreshAhead',
+    (cache) => cache.getOrSet('k', () => 1, { refreshAhead: bad(share) }),
+  ]),
   ...['xml', {}, { serialize: () => '' }, null].map((serializer): [string, Call] => [
     'serializer',
     (cache) => cache.set('k', 1, { serializer: bad(serializer) }),
@@ -56,6 +61,8 @@ const invalid: readonly [argument: string, call: Call][] = [
   ...[undefined, 5, 'a\0'].map((prefix): [string, Call] => ['prefix', (cache) => cache.deletePrefix(bad(prefix))]),
 ];
 
+const resolved = (options: CacheDefaults): unknown => createMemoryPersistPg({ cache: options });
+
 export function describeBadArguments(makeCache: MakeCache): void {
   it('reject with the name of the argument, and nothing is done', async () => {
     const { cache } = await open(makeCache);
@@ -70,8 +77,8 @@ export function describeBadArguments(makeCache: MakeCache): void {
           return Promise.resolve();
         }
       })();
-      expect(thrown, `${argument} of ${call}`).toBeUndefined();
-      await expect(outcome, `${argument} of ${call}`).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', argument });
+      expect(thrown, `${argument} of ${String(call)}`).toBeUndefined();
+      await expect(outcome, `${argument} of ${String(call)}`).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', argument });
     }
     expect(await cache.get('k')).toBe('before');
     expect(cache.stats()).toMatchObject({ errors: 0, factoryRuns: 0 });
@@ -80,10 +87,14 @@ export function describeBadArguments(makeCache: MakeCache): void {
   it('namespace and defaults are checked at once', async () => {
     const { cache } = await open(makeCache);
     for (const name of ['', 'a::b', ':a', 'x'.repeat(129), 'a\0', 5, undefined]) {
-      expect(() => cache.namespace(bad(name)), String(name)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', argument: 'namespace' }));
+      expect(() => cache.namespace(bad(name)), String(name)).toThrow(
+        expect.objectContaining({ code: 'INVALID_ARGUMENT', argument: 'namespace' }),
+      );
     }
     expect(() => cache.namespace('n', { ttl: bad('60') })).toThrow(expect.objectContaining({ argument: 'ttl' }));
     expect(() => cache.namespace('n', bad({ tags: [] }))).toThrow(expect.objectContaining({ argument: 'tags' }));
+    expect(() => resolved({ ttl: bad('60') })).toThrow(expect.objectContaining({ argument: 'cache.ttl' }));
+    expect(() => resolved({ serializer: bad('xml') })).toThrow(expect.objectContaining({ argument: 'cache.serializer' }));
     expect(() => cache.namespace('n', bad('5m'))).toThrow(expect.objectContaining({ argument: 'defaults' }));
   });
 
@@ -114,6 +125,9 @@ export function describeBadArguments(makeCache: MakeCache): void {
     const key = 'k'.repeat(1_024);
     const tags = Array.from({ length: 64 }, (_, i) => `${i}`.padEnd(1_024, 'x'));
     await cache.set(key, 1, { tags, jitter: 1, refreshAhead: 0, grace: 0, softTimeout: 0 });
+    // Longer than a timer can be set to.
+    const slow = async (): Promise<number> => new Promise((resolve) => setTimeout(resolve, 20, 5));
+    expect(await cache.getOrSet('slow', slow, { hardTimeout: '60d', softTimeout: '60d' })).toBe(5);
     expect(await cache.deleteByTag(tags[63]!)).toBe(1);
     await cache.set('k', 'x'.repeat(8 * 1024 * 1024 - 2));
     expect(await cache.get('k')).toHaveLength(8 * 1024 * 1024 - 2);

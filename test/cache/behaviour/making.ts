@@ -29,7 +29,9 @@ export function describeMaking(makeCache: MakeCache): void {
     expect(hit).toEqual(miss);
     expect(miss).not.toBeInstanceOf(Product);
     const revived = () =>
-      cache.getOrSet('r', () => new Product('tea', new Date(0)), { revive: ({ name, at }: { name: string; at: string }) => new Product(name, new Date(at)) });
+      cache.getOrSet('r', () => new Product('tea', new Date(0)), {
+        revive: ({ name, at }: { name: string; at: string }) => new Product(name, new Date(at)),
+      });
     for (const product of [await revived(), await revived()]) {
       expect(product).toBeInstanceOf(Product);
       expect(product.at).toEqual(new Date(0));
@@ -122,7 +124,19 @@ export function describeMaking(makeCache: MakeCache): void {
 
   it('varyBy makes the key differ, and parts keep their kind', async () => {
     const { cache } = await open(makeCache);
-    const variants: (readonly (string | number | boolean | undefined)[])[] = [[], ['a'], ['b'], ['a', 'b'], ['a,b'], ['1'], [1], [true], ['true'], [undefined], ['']];
+    const variants: (readonly (string | number | boolean | undefined)[])[] = [
+      [],
+      ['a'],
+      ['b'],
+      ['a', 'b'],
+      ['a,b'],
+      ['1'],
+      [1],
+      [true],
+      ['true'],
+      [undefined],
+      [''],
+    ];
     for (const [i, varyBy] of variants.entries()) expect(await cache.getOrSet('k', () => i, { varyBy })).toBe(i);
     for (const [i, varyBy] of variants.entries()) expect(await cache.getOrSet('k', () => 'x', { varyBy })).toBe(i);
     expect(await cache.get('k')).toBeUndefined();

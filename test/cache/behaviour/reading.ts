@@ -4,7 +4,17 @@ import { hour, minute, open, type MakeCache } from './setup';
 export function describeReading(makeCache: MakeCache): void {
   it('gives back what was set, and undefined for what was not', async () => {
     const { cache } = await open(makeCache);
-    const values = { text: 'x', empty: '', number: 1.5, zero: 0, yes: true, no: false, nothing: null, list: [1, [2]], object: { a: { b: 1 } } };
+    const values = {
+      text: 'x',
+      empty: '',
+      number: 1.5,
+      zero: 0,
+      yes: true,
+      no: false,
+      nothing: null,
+      list: [1, [2]],
+      object: { a: { b: 1 } },
+    };
     for (const [key, value] of Object.entries(values)) await cache.set(key, value);
     for (const [key, value] of Object.entries(values)) expect(await cache.get(key), key).toEqual(value);
     expect(await cache.get('missing')).toBeUndefined();
@@ -113,7 +123,14 @@ export function describeReading(makeCache: MakeCache): void {
   it('serializers: structured keeps what JSON loses', async () => {
     const { cache } = await open(makeCache);
     const structured = cache.namespace('s', { serializer: 'structured' });
-    const value = { date: new Date(5), map: new Map([['a', new Set([1])]]), big: 10n ** 30n, bytes: Buffer.from('x'), none: undefined, nan: NaN };
+    const value = {
+      date: new Date(5),
+      map: new Map([['a', new Set([1])]]),
+      big: 10n ** 30n,
+      bytes: Buffer.from('x'),
+      none: undefined,
+      nan: NaN,
+    };
     await structured.set('k', value);
     expect(await structured.get('k')).toEqual(value);
     const got = await structured.get<typeof value>('k');
@@ -123,9 +140,11 @@ export function describeReading(makeCache: MakeCache): void {
     expect(await cache.get('date')).toEqual({ at: '1970-01-01T00:00:00.005Z' });
   });
 
-  it('serializers: a pair of one\'s own makes text or bytes', async () => {
+  it("serializers: a pair of one's own makes text or bytes", async () => {
     const { cache } = await open(makeCache);
-    const text = cache.namespace('text', { serializer: { serialize: (value) => `<${String(value)}>`, deserialize: (data) => (data as string).slice(1, -1) } });
+    const text = cache.namespace('text', {
+      serializer: { serialize: (value) => `<${String(value)}>`, deserialize: (data) => (data as string).slice(1, -1) },
+    });
     await text.set('k', 5);
     expect(await text.get('k')).toBe('5');
     const bytes = cache.namespace('bytes', {
@@ -147,7 +166,15 @@ export function describeReading(makeCache: MakeCache): void {
 
   it('order: what is called first takes effect first, awaited or not', async () => {
     const { cache } = await open(makeCache);
-    const calls = [cache.set('k', 1), cache.get('k'), cache.set('k', 2), cache.mget(['k']), cache.delete('k'), cache.get('k'), cache.set('k', 3)];
+    const calls = [
+      cache.set('k', 1),
+      cache.get('k'),
+      cache.set('k', 2),
+      cache.mget(['k']),
+      cache.delete('k'),
+      cache.get('k'),
+      cache.set('k', 3),
+    ];
     const [, first, , second, deleted, third] = await Promise.all(calls);
     expect([first, second, deleted, third, await cache.get('k')]).toEqual([1, [2], 1, undefined, 3]);
   });

@@ -154,14 +154,16 @@ export function describeWaiting(makeLocks: MakeLocks): void {
 
     it('gives work under a lock time to end, told by the signal', async () => {
       const { persist, locks } = await open(makeLocks);
-      let ended = false;
+      let [begun, ended] = [false, false];
       const work = locks.withLock('a', async (lock) => {
+        begun = true;
         await new Promise((resolve) => lock.signal.addEventListener('abort', resolve));
         await new Promise((resolve) => setTimeout(resolve, 20));
         await expect(lock.assertHeld()).resolves.toBeUndefined();
         ended = true;
       });
       await locks.semaphore('other', { permits: 1 }).acquire();
+      await eventually(() => begun);
       await persist.close();
       expect(ended).toBe(true);
       await work;

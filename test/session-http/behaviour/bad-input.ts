@@ -27,6 +27,7 @@ export function describeBadInput(open: OpenAppUnderTest): void {
     await thief.try(({ session }) => void (session.user = 'mallory'));
     expect(await eventually(() => app.errors[0])).toMatchObject({ code: 'INVALID_ARGUMENT' });
     expect(await thief.data()).toEqual({});
+    await app.browser().visit((visit) => visit.destroy());
     expect((await sessions.load('a session id'))!.data).toMatchObject({ user: 'anna' });
   });
 

@@ -110,6 +110,27 @@ export function describeLife(open: OpenAppUnderTest): void {
     }
   });
 
+  it('keeps another age that its cookie is given, which is data, and no difference of a millisecond', async () => {
+    const { app, events, sessions } = await open({ cookie: { maxAge: day } });
+    const browser = app.browser();
+    const sid = await browser.visit(({ session, sid }) => {
+      session.user = 'anna';
+      return sid;
+    });
+    events();
+    await browser.visit(({ session }) => void session.cookie.originalMaxAge--);
+    expect(events()).toEqual(['spared']);
+    await browser.visit(({ session }) => void (session.cookie.originalMaxAge = session.cookie.maxAge = 30 * day));
+    expect(events()).toEqual(['changed']);
+    for (let i = 0; i < 2; i++) {
+      const { expiresAt, data } = (await sessions.load(sid))!;
+      expect(expiresAt.getTime() - Date.now()).toBeGreaterThan(30 * day - minute);
+      expect(Math.abs((data['cookie'] as { originalMaxAge: number }).originalMaxAge - 30 * day)).toBeLessThan(10);
+      await browser.data();
+    }
+    expect(events()).toEqual(['spared', 'spared']);
+  });
+
   it('lives for as long as its row says, not its stored cookie', async () => {
     const { app, sessions } = await open({ newId: () => 'a session id' });
     const browser = app.browser();

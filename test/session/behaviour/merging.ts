@@ -123,4 +123,14 @@ export function describeMerging(make: MakeSessions): void {
     await age(minute);
     expect(await sweep()).toBe(0);
   });
+
+  it('writes a field named cookie that is none', async () => {
+    const { sessions } = await open(make);
+    await sessions.save('s', { cookie: 'oats' });
+    for (const cookie of ['rye', null, { path: '/' }, ['a'], 1]) {
+      const loaded = await loadOf(sessions, 's');
+      await sessions.save('s', { cookie }, { loaded });
+      expect(await dataOf(sessions, 's')).toEqual({ cookie });
+    }
+  });
 }

@@ -127,12 +127,17 @@ export function describeUsers(make: MakeSessions): void {
   });
 
   it('have expired sessions counted for nothing', async () => {
-    const { sessions, age } = await open(make, { ...byUser, ttl: '1h', maxPerUser: 1 });
-    await sessions.save('a', { user: 'anna' });
+    const { sessions, age, at } = await open(make, { ...byUser, ttl: '1h', maxPerUser: 2 });
+    await sessions.save('long', { user: 'anna' }, { expiresAt: at(3 * hour) });
+    await age(minute);
+    await sessions.save('short', { user: 'anna' });
+    await sessions.save('over', { user: 'bert' });
     await age(hour);
-    expect(await sessions.sessionsOf('anna')).toEqual([]);
-    expect(await sessions.destroyByUser('anna')).toBe(0);
-    await sessions.save('b', { user: 'anna' });
     expect(await sessions.sessionsOf('anna')).toHaveLength(1);
+    expect(await sessions.sessionsOf('bert')).toEqual([]);
+    expect(await sessions.destroyByUser('bert')).toBe(0);
+    await sessions.save('new', { user: 'anna' });
+    expect(await sessions.sessionsOf('anna')).toHaveLength(2);
+    expect(await dataOf(sessions, 'long')).toEqual({ user: 'anna' });
   });
 }

@@ -1,0 +1,2 @@
+export { PersistPgHealthModule } from './health.module';
+export { PersistPgHealthIndicator, type PersistPgPingOptions } from './health-indicator';

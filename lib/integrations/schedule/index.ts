@@ -1,0 +1,1 @@
+export { PersistPgScheduleModule, type PersistPgScheduleOptions } from './schedule.module';

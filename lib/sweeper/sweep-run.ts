@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Settings that a run keeps to; durations in milliseconds. */
+export interface RunSettings {
+  readonly interval: number;
+  readonly batchSize: number;
+  readonly budget: number | undefined;
+  readonly idlePagesPerSecond: number;
+}
+
+/** One run of the sweeper: how long it may go on, and how fast. */
+export class SweepRun {
+  private readonly since = performance.now();
+  private readonly halt = new AbortController();
+  /** Milliseconds for which PostgreSQL has worked on what was found. */
+  private worked = 0;
+  /** When the next idle pages are due. */
+  private due = 0;
+
+  constructor(
+    private readonly settings: RunSettings,
+    /** By hand: everything, at full speed. */
+    readonly byHand: boolean,
+  ) {}
+
+  get elapsed(): number {
+    return performance.now() - this.since;
+  }
+
+  /** Rows that a statement may remove. */
+  get batchSize(): number {
+    return this.settings.batchSize;
+  }
+
+  /** Whether it was stopped. */
+  get isStopped(): boolean {
+    return this.halt.signal.aborted;
+  }
+
+  // A large table that is only read would keep the small ones waiting: where it stood is remembered, and the next run is due.
+  get isOver(): boolean {
+    return this.isStopped || (!this.byHand && (this.isSpent(1) || this.elapsed >= this.settings.interval));
+  }
+
+  /** Whether such a share of the time to work is used up. */
+  isSpent(share: number): boolean {
+    const { budget, interval } = this.settings;
+    return this.isStopped || (!this.byHand && this.worked >= (budget ?? interval / 5) * share);
+  }
+
+  /** Pages that a step may read at most, so that idle ones come evenly. */
+  get mostPages(): number {
+    return this.byHand ? Infinity : Math.max(1, Math.floor(this.settings.idlePagesPerSecond / 2));
+  }
+
+  /** Counts time in which something was removed. */
+  work(ms: number): void {
+    this.worked += ms;
+  }
+
+  /** Waits until so many more pages may be read for little, unless it is stopped. */
+  async idle(pages: number): Promise<void> {
+    if (this.byHand || this.isStopped) return;
+    const now = performance.now();
+    this.due = Math.max(now, this.due) + (pages / this.settings.idlePagesPerSecond) * 1_000;
+    const left = Math.min(this.due - now, this.settings.interval - this.elapsed);
+    if (left >= 1) await sleep(left, undefined, { signal: this.halt.signal, ref: false }).catch(() => undefined);
+  }
+
+  /** Has it end with the step that is under way. */
+  stop(): void {
+    this.halt.abort();
+  }
+}

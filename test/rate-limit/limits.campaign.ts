@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest';
+import { childProcesses } from '../support/child';
+import { testDatabase } from '../support/database';
+import { flood } from './flood';
+import { hammer } from './hammer';
+import { targets } from './targets';
+
+const database = testDatabase();
+const child = childProcesses();
+
+/** One rule at a time, and all of them at once on the same keys. */
+const cases = [...targets.map((target) => [target.name, [target]] as const), ['all of them', targets] as const];
+
+it.each(cases)('8 processes of 100 callers on 50 keys for 30 s get exactly what the definition allows: %s', async (name, chosen) => {
+  const { rows, allowed, refused } = await hammer(database, child, chosen, { processes: 8, callers: 100, keys: 50, ms: 30_000 });
+  process.stdout.write(`${name}: ${allowed} allowed, ${refused} refused, ${rows} rows written\n`);
+  expect(allowed).toBeGreaterThan(5_000);
+  expect(refused).toBeGreaterThan(5_000);
+});
+
+it('a blocked key that is hit 100 000 times in 10 s causes a handful of statements', async () => {
+  const { statements, written } = await flood(database, { hits: 100_000, ms: 10_000 });
+  process.stdout.write(`${statements} statements\n`);
+  expect(statements).toBeLessThanOrEqual(5);
+  expect(written).toBeLessThanOrEqual(5);
+});

@@ -1,0 +1,3 @@
+import { describeRaces } from './describe-races';
+
+describeRaces(Number(process.env['ROUNDS'] ?? 500));
