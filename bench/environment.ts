@@ -19,7 +19,9 @@ export function environmentOf(postgres: Server, redis: Server | undefined): Envi
     date: new Date().toISOString().slice(0, 10),
     machine: `${processors.length} x ${processors[0]?.model.trim() ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release().split('-')[0]}`,
     node: process.version,
-    packages: Object.fromEntries(['pg', 'ioredis', 'keyv', '@keyv/postgres', 'pg-copy-streams'].map((name) => [name, versionOf(name)])),
+    packages: Object.fromEntries(
+      ['pg', 'ioredis', 'keyv', '@keyv/postgres', 'pg-copy-streams', 'rate-limiter-flexible'].map((name) => [name, versionOf(name)]),
+    ),
     postgres: postgres.settings,
     redis: redis?.settings ?? 'redis-server is not on the PATH: its rows are left out',
   };

@@ -9,6 +9,7 @@ import { bigValues } from './scenarios/big-values';
 import { cachedHttp } from './scenarios/cached-http';
 import { get } from './scenarios/get';
 import { hotUpdates } from './scenarios/hot-updates';
+import { idleSweep } from './scenarios/idle-sweep';
 import { incr } from './scenarios/incr';
 import { keyCounts } from './scenarios/key-counts';
 import { keyv } from './scenarios/keyv';
@@ -26,6 +27,7 @@ import { sessionHttp } from './scenarios/session-http';
 import { set } from './scenarios/set';
 import { singleCaller } from './scenarios/single-caller';
 import { statementMemory } from './scenarios/statement-memory';
+import { sweep } from './scenarios/sweep';
 import { tagEviction } from './scenarios/tag-eviction';
 import { throttledHttp } from './scenarios/throttled-http';
 import { valueSizes } from './scenarios/value-sizes';
@@ -48,6 +50,8 @@ const scenarios: readonly Scenario[] = [
   oldSnapshot,
   queuedSets,
   statementMemory,
+  sweep,
+  idleSweep,
   keyv,
   cachedHttp,
   nearCache,

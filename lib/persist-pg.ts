@@ -111,6 +111,7 @@ export class PgPersistPg extends PersistPg {
   /** @internal */
   readonly batcher: Batcher<Port>;
   private readonly table: KvTable;
+  private readonly limits: PgRateLimitStore;
   private closing: Promise<void> | undefined;
 
   constructor(
@@ -147,8 +148,8 @@ export class PgPersistPg extends PersistPg {
     this.kv = new KvService(new PgKvStore(this.table), { maxKeyLength, maxValueSize, timeout, defaultTtl: kv.ttl });
     this.cache = new PgCache(this.database, this.batcher, options, (message) => logger.warn(message));
     this.locks = new LeasedLocks(new PgLockStore(this.database, this.batcher, options), options, (message) => logger.warn(message));
-    const limits = new PgRateLimitStore(this.database, this.batcher, options, (message) => logger.warn(message));
-    this.limiter = new RateLimiterService(limits);
+    this.limits = new PgRateLimitStore(this.database, this.batcher, options, (message) => logger.warn(message));
+    this.limiter = new RateLimiterService(this.limits);
     const reservations = new ReservationTable(this.database, this.batcher, options);
     this.reservations = new ReservationService(new PgReservationStore(reservations), {
       normalize: options.reservation.normalize,
@@ -169,7 +170,7 @@ export class PgPersistPg extends PersistPg {
         },
         this.cache.swept,
         { name: 'lock', relation: this.database.schema.table('lock'), keep: lockRowsLast },
-        ...limits.tables.map((relation) => ({ name: 'rate_limit' as const, relation })),
+        ...this.limits.tables.map((relation) => ({ name: 'rate_limit' as const, relation })),
         { name: 'session', relation: this.database.schema.table('session') },
         { name: 'reservation', relation: this.database.schema.table('reservation') },
       ],
@@ -207,6 +208,7 @@ export class PgPersistPg extends PersistPg {
       // A step of the sweeper that gets no answer ends with its connection.
       const stopped = this.batcher.beside(() => this.sweeper.stop());
       this.table.indexes.close();
+      this.limits.close();
       const { shutdownTimeout } = this.options;
       const since = performance.now();
       await Promise.all([this.locks.close(), this.cache.close()]);

@@ -7,12 +7,14 @@ import type { CacheNumbers } from './cache-numbers';
 import type { CacheDefaults, CacheStats } from './cache-options';
 import { silence, type CacheRoom, type Silence } from './cache-room';
 import { jittered, readDefaults, readSetOptions, readTags, type CacheSettings } from './cache-settings';
-import type { CacheStore, FoundEntry, Payload, StoredEntry } from './cache-store';
+import type { CacheStore, FoundEntry, Memo, Payload, StoredEntry } from './cache-store';
 import type { Eviction } from './eviction';
 import { PersistPgCache } from './persist-pg-cache';
 
 /** A cache over any store: the checks and the forms of arguments and values, and what is counted. */
 export abstract class CacheFace extends PersistPgCache {
+  protected readonly numbers: CacheNumbers;
+
   constructor(
     /** @internal What it shares with other faces of the same entries. */
     readonly room: CacheRoom,
@@ -22,11 +24,13 @@ export abstract class CacheFace extends PersistPgCache {
     protected readonly settings: CacheSettings,
   ) {
     super();
+    this.numbers = room.numbersOf(namespaceName);
   }
 
   async get<T = unknown>(key: string): Promise<T | undefined> {
     const name = this.checkKey(key);
-    return this.served<T>(name, await this.find(name));
+    const found = this.find(name);
+    return this.served<T>(name, found instanceof Promise ? await found : found);
   }
 
   async mget<T = unknown>(keys: readonly string[]): Promise<(T | undefined)[]> {
@@ -86,16 +90,12 @@ export abstract class CacheFace extends PersistPgCache {
   abstract override withManager(manager: TransactionManager): PersistPgCache;
 
   protected abstract derive(namespaceName: string, settings: CacheSettings): PersistPgCache;
-  protected abstract find(name: string): Promise<FoundEntry | Silence | undefined>;
+  protected abstract find(name: string): FoundEntry | Promise<FoundEntry | Silence | undefined>;
   /** In the order of the names, which are different. */
   protected abstract findMany(names: readonly string[]): Promise<(FoundEntry | undefined)[]>;
   protected abstract write(name: string, entry: StoredEntry): Promise<unknown>;
   /** Evicts by work in the store, and from wherever else there are copies. */
   protected abstract evict<R>(eviction: Eviction, work: () => Promise<R>): Promise<R>;
-
-  protected get numbers(): CacheNumbers {
-    return this.room.numbersOf(this.namespaceName);
-  }
 
   protected checkKey(key: unknown, argument = 'key'): string {
     return checkKey(key, this.room.options.maxKeyLength, argument);
@@ -103,15 +103,20 @@ export abstract class CacheFace extends PersistPgCache {
 
   /** The value of a fresh entry, for one caller; counts whether there was one. */
   protected served<T>(name: string, found: FoundEntry | Silence | undefined): T | undefined {
-    const value = isFresh(found) ? this.open(name, found.payload, this.settings) : undefined;
+    const value = isFresh(found) ? this.open(name, found, this.settings) : undefined;
     this.numbers.count(value === undefined ? 'misses' : 'hits');
     return value as T | undefined;
   }
 
   /** What was kept, fresh for one caller; undefined if the serializer cannot read it, as after it was changed. */
-  protected open(name: string, payload: Payload, { serializer }: CacheSettings): unknown {
+  protected open(name: string, { payload, memo }: Openable, { serializer }: CacheSettings): unknown {
     try {
-      return serializer.deserialize(payload);
+      if (memo === undefined || serializer.copy === undefined) return serializer.deserialize(payload);
+      if (memo.by !== serializer) {
+        memo.value = serializer.deserialize(payload);
+        memo.by = serializer;
+      }
+      return serializer.copy(memo.value);
     } catch (error) {
       this.numbers.count('errors');
       this.room.reports.say(
@@ -127,6 +132,12 @@ export abstract class CacheFace extends PersistPgCache {
     this.numbers.count('evictions', deleted);
     return deleted;
   }
+}
+
+/** What a value is made from. */
+interface Openable {
+  readonly payload: Payload;
+  readonly memo?: Memo;
 }
 
 /** Whether an entry may be served without a second thought. */

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Instrumentation } from '../instrumentation';
+import { noInstrumentation, type Instrumentation } from '../instrumentation';
 import type { CacheStats } from './cache-options';
 
 /** What is counted, and its labels in metrics. */
@@ -23,7 +23,7 @@ export class CacheNumbers {
   count(what: keyof CacheStats, by = 1): void {
     if (by === 0) return;
     this.counts[what] += by;
-    this.instrumentation.count('persistpg_cache_total', by, labels[what]);
+    if (this.instrumentation !== noInstrumentation) this.instrumentation.count('persistpg_cache_total', by, labels[what]);
   }
 
   stats(): CacheStats {

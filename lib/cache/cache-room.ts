@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Instrumentation } from '../instrumentation';
 import { InvalidValueError, OperationTimeoutError } from '../persist-pg.errors';
 import { AllCacheNumbers, type CacheNumbers } from './cache-numbers';
-import { ownerLength, type CacheStore, type FoundEntry, type Payload, type StoredEntry } from './cache-store';
+import { ownerLength, type CacheStore, type FoundEntry, type Payload } from './cache-store';
 import type { Eviction } from './eviction';
 import type { FactoryRuns } from './factory-run';
 import { Flights } from './flights';
@@ -95,9 +95,9 @@ export class CacheRoom {
     return this.ask(namespace, this.near === undefined ? statement() : this.near.loadMany(namespace, keys, statement));
   }
 
-  /** Writes an entry by a statement that gives false if it did not. */
-  write<R>(namespace: string, key: string, entry: StoredEntry, statement: () => Promise<R>): Promise<R | Silence> {
-    return this.ask(namespace, this.near === undefined ? statement() : this.near.write(namespace, key, entry, statement));
+  /** Writes what is under a key, by a statement. */
+  write<R>(namespace: string, key: string, statement: () => Promise<R>): Promise<R | Silence> {
+    return this.ask(namespace, this.near === undefined ? statement() : this.near.write(namespace, key, statement));
   }
 
   /** The store's answer, if it gives one in time: what is asked so, a cache can go on without. */

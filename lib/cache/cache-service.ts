@@ -36,7 +36,7 @@ export class CacheService extends CacheFace {
     const seen = isOfUse ? copy : await this.room.load(this.namespaceName, name);
     let { forceFresh } = request;
     if (!forceFresh && isFresh(seen)) {
-      const kept = this.open(name, seen.payload, request.settings);
+      const kept = this.open(name, seen, request.settings);
       if (kept !== undefined) {
         this.numbers.count('hits');
         this.refreshIfDue(name, factory, request, seen);
@@ -66,9 +66,8 @@ export class CacheService extends CacheFace {
     return new CacheService(this.room, namespaceName, settings);
   }
 
-  protected find(name: string): Promise<FoundEntry | Silence | undefined> {
-    const copy = this.copy(name);
-    return copy === undefined ? this.room.load(this.namespaceName, name) : Promise.resolve(copy);
+  protected find(name: string): FoundEntry | Promise<FoundEntry | Silence | undefined> {
+    return this.copy(name) ?? this.room.load(this.namespaceName, name);
   }
 
   protected async findMany(names: readonly string[]): Promise<(FoundEntry | undefined)[]> {
@@ -83,7 +82,7 @@ export class CacheService extends CacheFace {
 
   protected override async write(name: string, entry: StoredEntry): Promise<void | Silence> {
     this.room.flights.evict({ namespace: this.namespaceName, keys: [name] });
-    return this.room.write(this.namespaceName, name, entry, () => this.store.set(this.namespaceName, name, entry));
+    return this.room.write(this.namespaceName, name, () => this.store.set(this.namespaceName, name, entry));
   }
 
   protected evict<R>(eviction: Eviction, work: () => Promise<R>): Promise<R> {
@@ -129,7 +128,7 @@ export class CacheService extends CacheFace {
     const outcome = stale === undefined ? await flight.outcome : await this.outcomeInTime(flight, request.settings);
     if (outcome instanceof Error || outcome === 'late') {
       const left = (seen as FoundEntry).graceLeft - (performance.now() - seenAt);
-      const kept = left > 0 ? this.open(name, stale!, request.settings) : undefined;
+      const kept = left > 0 ? this.open(name, { payload: stale! }, request.settings) : undefined;
       if (kept !== undefined) {
         this.numbers.count('staleHits');
         if (outcome !== 'late') this.room.reports.say('a stale value was served, as its factory failed', outcome);
@@ -144,7 +143,7 @@ export class CacheService extends CacheFace {
     this.numbers.count('misses');
     if (joined || !own) this.numbers.count('coalesced');
     if (payload === undefined) return undefined as T;
-    return this.handOut<T>(this.open(name, payload, request.settings), request);
+    return this.handOut<T>(this.open(name, { payload }, request.settings), request);
   }
 
   /** What the flight comes to, unless a stale value is to be served by then. */

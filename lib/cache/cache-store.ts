@@ -45,6 +45,14 @@ export interface FoundEntry {
   /** Its tags, where they were asked for. */
   readonly tags: readonly string[];
   readonly claim: FoundClaim | undefined;
+  /** Of a copy in the process: what was made of the payload, for the next who asks. */
+  readonly memo?: Memo;
+}
+
+/** What a serializer has made of a payload. */
+export interface Memo {
+  by: object | undefined;
+  value: unknown;
 }
 
 /** What is asked for with a claim. */

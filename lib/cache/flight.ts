@@ -162,7 +162,7 @@ export class Flight {
     // Tags that the factory has set were not in the claim: what was evicted by them has not ended it.
     if (tags.some((tag) => this.evictedTags.has(tag)) || !this.room.fits(key, payload)) return this.giveUp(claim.token);
     const entry = { payload, ttl, grace: settings.grace, tags };
-    await this.room.write(namespace, key, entry, () => this.room.store.keep(namespace, key, claim, entry));
+    await this.room.write(namespace, key, () => this.room.store.keep(namespace, key, claim, entry));
   }
 
   private async giveUp(token: string, mark?: ClaimMark): Promise<void> {

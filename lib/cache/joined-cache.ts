@@ -31,7 +31,7 @@ export class JoinedCache extends CacheFace {
     const name = this.checkKey(suffix === '' ? key : `${key}${suffix}`);
     if (typeof factory !== 'function') throw new InvalidArgumentError('factory', 'must be a function');
     const found = await this.find(name);
-    const kept = found?.payload === undefined ? undefined : this.open(name, found.payload, settings);
+    const kept = found?.payload === undefined ? undefined : this.open(name, { payload: found.payload }, settings);
     const handOut = (value: unknown): T => (revive === undefined ? value : revive(value)) as T;
     if (!forceFresh && kept !== undefined && isFresh(found)) {
       this.numbers.count('hits');

@@ -1,6 +1,6 @@
 import type { Notices, Subscription } from '../database/notices';
 import type { JoinedTransaction } from '../database/transactions';
-import type { FoundEntry, StoredEntry } from './cache-store';
+import type { FoundEntry } from './cache-store';
 import type { Eviction } from './eviction';
 import { NearCopies, type Load } from './near-copies';
 
@@ -33,19 +33,23 @@ export class NearCache {
 
   /** A copy that may be served. */
   find(namespace: string, key: string): FoundEntry | undefined {
-    return this.isTrusted() ? this.copies.find(namespace, key) : undefined;
+    const now = performance.now();
+    return this.isTrusted(now) ? this.copies.find(namespace, key, now) : undefined;
   }
 
   /** What a statement finds, kept as a copy if that is right. */
-  async load(namespace: string, key: string, statement: () => Promise<FoundEntry | undefined>): Promise<FoundEntry | undefined> {
+  load(namespace: string, key: string, statement: () => Promise<FoundEntry | undefined>): Promise<FoundEntry | undefined> {
     const load = this.begin(namespace, key);
-    let found: FoundEntry | undefined;
-    try {
-      found = await statement();
-    } finally {
-      this.copies.end(load, this.isTrusted() ? found : undefined);
-    }
-    return found;
+    return statement().then(
+      (found) => {
+        this.copies.end(load, this.isTrusted() ? found : undefined);
+        return found;
+      },
+      (error: unknown) => {
+        this.copies.end(load);
+        throw error;
+      },
+    );
   }
 
   /** The same for several keys. */
@@ -65,20 +69,23 @@ export class NearCache {
     return found;
   }
 
-  /** What a statement writes, kept as a copy if that is right; false: it wrote nothing. Announced in any case, as it may take effect unseen. */
-  async write<R>(namespace: string, key: string, entry: StoredEntry, statement: () => Promise<R>): Promise<R> {
-    const eviction: Eviction = { namespace, keys: [key] };
-    this.copies.evict(eviction);
-    const load = this.begin(namespace, key);
-    let written: R | false = false;
-    try {
-      return (written = await statement());
-    } finally {
-      this.announce(eviction);
-      this.copies.evict(eviction, load);
-      const { payload, ttl, tags } = entry;
-      this.copies.end(load, written !== false && this.isTrusted() ? { payload, left: ttl, life: ttl, tags } : undefined);
-    }
+  /** Does a write, and has all processes remove their copies; also when it fails, as it may take effect unseen. */
+  write<R>(namespace: string, key: string, statement: () => Promise<R>): Promise<R> {
+    this.copies.evictKey(namespace, key);
+    const written = (): void => {
+      this.bus.publish(topic, itemOf('k', namespace, key));
+      this.copies.evictKey(namespace, key);
+    };
+    return statement().then(
+      (result) => {
+        written();
+        return result;
+      },
+      (error: unknown) => {
+        written();
+        throw error;
+      },
+    );
   }
 
   /** Removes copies in this process. */
@@ -125,9 +132,9 @@ export class NearCache {
     return this.copies.begin(namespace, key);
   }
 
-  private isTrusted(): boolean {
+  private isTrusted(now = performance.now()): boolean {
     const { provenAt } = this.bus;
-    return provenAt !== undefined && performance.now() - provenAt < longestSilence;
+    return provenAt !== undefined && now - provenAt < longestSilence;
   }
 
   private listen(): void {
@@ -155,22 +162,30 @@ export class NearCache {
   }
 }
 
+type ItemKind = 'k' | 't' | 'p';
+
+// The length of the namespace instead of a separator: nothing in it has to be escaped on its way.
+function itemOf(kind: ItemKind, namespace: string, text: string): string {
+  return `${kind}${namespace.length}:${namespace}${text}`;
+}
+
 function itemsOf({ namespace, keys, tags, prefix }: Eviction): string[] {
-  const items = [...(keys ?? []).map((key) => `k${namespace}\0${key}`), ...(tags ?? []).map((tag) => `t${namespace}\0${tag}`)];
-  if (prefix !== undefined) items.push(`p${namespace}\0${prefix}`);
+  const items = [...(keys ?? []).map((key) => itemOf('k', namespace, key)), ...(tags ?? []).map((tag) => itemOf('t', namespace, tag))];
+  if (prefix !== undefined) items.push(itemOf('p', namespace, prefix));
   return items;
 }
 
 function readItem(item: string): Eviction {
-  const end = item.indexOf('\0');
-  const namespace = item.slice(1, end);
-  const text = item.slice(end + 1);
-  switch (item[0]) {
+  const colon = item.indexOf(':');
+  const end = colon + 1 + Number(item.slice(1, colon));
+  const namespace = item.slice(colon + 1, end);
+  const text = item.slice(end);
+  switch (item[0] as ItemKind) {
     case 'k':
       return { namespace, keys: [text] };
     case 't':
       return { namespace, tags: [text] };
-    default:
+    case 'p':
       return { namespace, prefix: text };
   }
 }

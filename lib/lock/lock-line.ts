@@ -27,7 +27,7 @@ const longestPause = 1_000;
 /** A try is given so long, however little time its caller has left. */
 const leastTimeout = 500;
 /** How long another process has to take what was released, and how often is looked whether one has. */
-const courtesy = 100;
+export const courtesy = 100;
 const glance = 12;
 
 /**
@@ -51,6 +51,7 @@ export class LockLine {
   constructor(
     readonly target: LockTarget,
     private readonly host: LineHost,
+    private readonly begin: Call,
   ) {
     this.width = target.permits ?? 1;
     // The loop then notices that nobody waits any more.
@@ -77,7 +78,7 @@ export class LockLine {
 
   private async work(): Promise<void> {
     this.working = true;
-    for (let call: Call = 'look'; !this.waiters.isEmpty;) {
+    for (let call = this.begin; !this.waiters.isEmpty;) {
       if (call === 'try') call = await this.tryForFirst();
       else if (call === 'yield') call = await this.letOthers();
       else call = await this.seeWhether();
@@ -162,18 +163,19 @@ export class LockLine {
 
   // Callers of this process, who know of a release first, would hand it on among themselves for ever.
   private async letOthers(): Promise<Call> {
-    const { token } = this;
+    let token: number | undefined;
     for (const end = performance.now() + courtesy; performance.now() < end;) {
-      if ((await this.nap(glance)) === 'try') return 'try';
       try {
         const rows = await this.look();
         if (!this.isFree(rows.filter(isLive))) return 'look';
+        const last = rows.find(({ slot }) => slot === 0)?.fencingToken;
         // Another has had it meanwhile.
-        if (rows.some(({ slot, fencingToken }) => slot === 0 && fencingToken !== token)) return 'try';
+        if (last !== (token ??= last)) return 'try';
       } catch (error) {
         this.waiters.refuse(error);
         return 'look';
       }
+      if ((await this.nap(glance)) === 'try') return 'try';
     }
     return 'try';
   }

@@ -1,5 +1,6 @@
+import { LRUCache } from 'lru-cache';
 import type { Lease } from './lease';
-import { LockLine, type LineHost } from './lock-line';
+import { courtesy, LockLine, type LineHost } from './lock-line';
 import type { WaitOptions } from './lock-options';
 import type { LockStore, LockTarget } from './lock-store';
 import { PollTimer } from './poll-timer';
@@ -12,6 +13,8 @@ export class LockLines {
   /** By name: a lock and a semaphore may have the same, and not all need say the same number of permits. */
   private readonly lines = new Map<string, LockLine[]>();
   private readonly host: LineHost;
+  /** Names that were released not long ago, and wanted by other processes. */
+  private readonly owed = new LRUCache<string, true>({ max: 1_000, ttl: courtesy });
   private deaf: (() => void) | undefined;
   private lingering: NodeJS.Timeout | undefined;
 
@@ -23,16 +26,16 @@ export class LockLines {
     this.host = { store, timeout, take, timer: new PollTimer(), empty: (line) => this.remove(line) };
   }
 
-  /** Whether anybody waits for it. */
+  /** Whether who comes now comes behind others: of this process, or of another, who want what was just released. */
   has(target: LockTarget): boolean {
-    return this.lineOf(target) !== undefined;
+    return this.lineOf(target) !== undefined || this.owed.has(target.name);
   }
 
   /** Waits for what could not be had, behind those who came before; `since` when it was called for, by `performance.now()`. */
   wait(target: LockTarget, options: WaitOptions, since: number): Promise<Lease> {
     let line = this.lineOf(target);
     if (line === undefined) {
-      line = new LockLine(target, this.host);
+      line = new LockLine(target, this.host, this.owed.has(target.name) ? 'yield' : 'look');
       this.lines.set(target.name, [...(this.lines.get(target.name) ?? []), line]);
     }
     this.listen();
@@ -41,6 +44,7 @@ export class LockLines {
 
   /** A holder of this process has let go, and whether another process wants to have it. */
   released(name: string, wanted: boolean): void {
+    if (wanted) this.owed.set(name, true);
     this.wake(name, wanted ? 'yield' : 'try');
   }
 

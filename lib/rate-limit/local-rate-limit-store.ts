@@ -90,10 +90,13 @@ export class LocalRateLimitStore implements RateLimitStore {
   /** The row as it will be; its time never goes back. */
   private rowOf(key: string, set: RuleSet): Row {
     const { rules, text } = set;
-    let rows = this.byKey.get(key);
-    if (rows === undefined) this.byKey.set(key, (rows = new Map()));
-    let row = rows.get(nameOf(set));
-    if (row === undefined) rows.set(nameOf(set), (row = { text, rules, counts: rules.map(() => undefined), at: 0 }));
+    const ofKey: LocalRows = this.byKey.get(key) ?? new Map<string, Row>();
+    let row = ofKey.get(nameOf(set));
+    if (row === undefined) {
+      ofKey.set(nameOf(set), (row = { text, rules, counts: rules.map(() => undefined), at: 0 }));
+      // Also if it is there already: it has grown.
+      this.byKey.set(key, ofKey);
+    }
     row.rules = rules;
     row.at = Math.max(row.at, this.now());
     return row;

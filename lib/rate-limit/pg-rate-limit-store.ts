@@ -2,7 +2,6 @@ import type { Batcher } from '../batching/batcher';
 import { Space } from '../batching/space';
 import type { Database } from '../database/database';
 import type { Port } from '../database/lanes';
-import type { Subscription } from '../database/notices';
 import { noInstrumentation } from '../instrumentation';
 import { TableOperations } from '../operations/table-operations';
 import type { ResolvedOptions } from '../resolved-options';
@@ -13,12 +12,10 @@ import { PeekKind } from './rate-limit-reads';
 import type { RateLimitStore, Results } from './rate-limit-store';
 import { Refusals } from './refusals';
 import { countAt, resultsOf } from './rule-count';
+import { ResetNotices } from './reset-notices';
 import type { RuleSet } from './rule-set';
 import { StoreFailure } from './store-failure';
 import type { StoredCounts } from './stored-counts';
-
-/** Notices of keys whose counts were reset or taken back. */
-const topic = 'rate-limit';
 
 /** Bytes of a row beside its key, about. */
 const rowBytes = 160;
@@ -32,16 +29,17 @@ export class PgRateLimitStore implements RateLimitStore {
   private readonly kept: LimitTable;
   private readonly durable: LimitTable;
   private readonly changes: RateLimitChanges;
-  private subscription: Subscription | undefined;
+  private readonly notices: ResetNotices;
 
   constructor(
-    private readonly database: Database,
+    database: Database,
     private readonly batcher: Batcher<Port>,
     private readonly options: ResolvedOptions,
     warn: (message: string) => void,
   ) {
     const { durability, onError, timeout } = options.rateLimit;
-    this.refusals = new Refusals(() => this.heardAt());
+    this.notices = new ResetNotices(database.notices, (keys) => this.refusals.forget(keys));
+    this.refusals = new Refusals(() => this.notices.heardAt());
     this.failure = new StoreFailure(onError, warn);
     this.kept = new LimitTable(database.schema.table('rate_limit'), durability, timeout, this.refusals);
     this.durable = new LimitTable(database.schema.table('rate_limit_durable'), 'durable', timeout, this.refusals);
@@ -91,19 +89,13 @@ export class PgRateLimitStore implements RateLimitStore {
     await Promise.all([this.change(key, true, this.changes.reset(key, ruleName)), this.failure.reset(key, ruleName)]);
   }
 
+  close(): void {
+    this.notices.close();
+  }
+
   /** Relations to sweep. */
   get tables(): string[] {
     return [this.kept.name, this.durable.name];
-  }
-
-  // Listening takes a connection: only who remembers a refusal for longer needs it.
-  private heardAt(): number | undefined {
-    this.subscription ??= this.database.notices.subscribe(
-      topic,
-      { items: (keys) => this.refusals.forget(keys), missed: () => this.refusals.forget() },
-      { heartbeat: true },
-    );
-    return this.database.notices.provenAt;
   }
 
   /** Waits for a change of counts. If it takes some back, other processes may remember refusals that are none any more. */
@@ -111,7 +103,7 @@ export class PgRateLimitStore implements RateLimitStore {
     const release = this.refusals.hold(key);
     try {
       const result = await changing;
-      if (takesBack) this.database.notices.publish(topic, key);
+      if (takesBack) this.notices.publish(key);
       return result;
     } finally {
       release();

@@ -54,7 +54,7 @@ delete from ${this.durableTable} t using d where t.key = d.key and t.rules = d.r
     });
     // A bucket that owes much is whole again late.
     const isBucket = shape[place] === 't';
-    const owed = isBucket ? `to_timestamp(least(${now} + (${used})::float8 * ${span}, ${latest}) / 1000000)` : 'excluded.expires_at';
+    const owed = isBucket ? `to_timestamp(least(${now} + (${used})::float8 * ${span}, ${latest}) / 1000000 + 1)` : 'excluded.expires_at';
     const life = isBucket ? `least(greatest($5::float8, ${by} * ${span}::float8 / 1000), ${century})` : '$5::float8';
     const fresh = [...shape].map((algorithm, i) => ({
       used: i === place ? `greatest(0, ${by})` : '0',

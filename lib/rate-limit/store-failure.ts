@@ -4,8 +4,8 @@ import { LocalRateLimitStore, type LocalRows } from './local-rate-limit-store';
 import type { Results } from './rate-limit-store';
 import type { RuleSet } from './rule-set';
 
-/** Keys counted in this process while the store fails. */
-const mostKeys = 50_000;
+/** Rows counted in this process while the store fails. */
+const mostRows = 50_000;
 
 /** Milliseconds after which a client that is refused because the store fails may try again. */
 const retryAfter = 1_000;
@@ -23,7 +23,10 @@ export class StoreFailure {
     private readonly policy: 'allow' | 'deny' | 'memory',
     private readonly warn: (message: string) => void,
   ) {
-    this.local = new LocalRateLimitStore(() => Math.round(performance.now() * 1_000), new LRUCache<string, LocalRows>({ max: mostKeys }));
+    this.local = new LocalRateLimitStore(
+      () => Math.round(performance.now() * 1_000),
+      new LRUCache<string, LocalRows>({ maxSize: mostRows, sizeCalculation: (rows) => rows.size }),
+    );
   }
 
   /** Answers a hit instead of the store, or throws the error on if it is no failure of the store. */

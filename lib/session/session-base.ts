@@ -41,6 +41,8 @@ export class SessionBase {
 export class SessionBases {
   private readonly loaded = new WeakMap<object, SessionBase>();
   private readonly written = new WeakMap<object, SessionBase>();
+  /** When this process last ended a session, on the monotonic clock. */
+  private lastEnd = -Infinity;
 
   /** Keeps what was loaded with the object that was handed out for it. */
   rememberLoaded(handedOut: object, base: SessionBase): void {
@@ -52,14 +54,22 @@ export class SessionBases {
     this.written.set(data, base);
   }
 
-  /** What is known of the session that `data` are to be saved as: the later of what was loaded and what was written of them. */
-  of(id: string, data: object, given: unknown): { readonly base: SessionBase | undefined; readonly isLoaded: boolean } {
+  /** Sessions have been ended: what was loaded before may be one of them. */
+  ended(): void {
+    this.lastEnd = performance.now();
+  }
+
+  /**
+   * What is known of the session that `data` are to be saved as: the later of what was loaded and what was written of
+   * them. `isLive`: it was loaded, and nothing has happened here since that might have ended it.
+   */
+  of(id: string, data: object, given: unknown): { readonly base: SessionBase | undefined; readonly isLive: boolean } {
     const before = this.written.get(data);
     const own = before?.id === id ? before : undefined;
-    if (given === undefined || given === null) return { base: own, isLoaded: false };
+    if (given === undefined || given === null) return { base: own, isLive: false };
     const base = this.loaded.get(given as object);
     if (base === undefined) throw new InvalidArgumentError('loaded', 'must be what `load` gave');
     if (base.id !== id) throw new InvalidArgumentError('loaded', 'is of another session');
-    return own === undefined || own.since < base.since ? { base, isLoaded: true } : { base: own, isLoaded: false };
+    return own === undefined || own.since < base.since ? { base, isLive: base.since > this.lastEnd } : { base: own, isLive: false };
   }
 }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { textProblem } from '../argument-checks';
 import { InvalidArgumentError, InvalidValueError } from '../persist-pg.errors';
 
 /** JSON texts by top-level field. */
@@ -17,18 +18,26 @@ export function readFields(id: string, data: unknown, maxSize: number): Map<stri
   }
   const object = whole(id, data);
   const fields = new Map<string, string>();
-  let size = 2;
+  let length = 2;
   for (const name of Object.keys(object)) {
     const json = stringify(id, object, name);
     if (json === undefined) continue;
-    const problem = unkeepable(JSON.stringify(name)) ?? unkeepable(json);
+    const problem = textProblem(name) ?? unkeepable(json);
     if (problem !== undefined) throw new InvalidValueError(id, [{ message: problem, path: [name] }]);
-    size += Buffer.byteLength(name) + Buffer.byteLength(json) + 4;
+    length += name.length + json.length + 4;
     fields.set(name, json);
   }
+  // Three bytes are the most a UTF-16 unit can take: what is short need not be counted.
+  const size = length * 3 > maxSize ? sizeOf(fields) : 0;
   if (size > maxSize)
     throw new InvalidValueError(id, [{ message: `is ${size} bytes large; the limit is ${maxSize} (option maxValueSize)` }]);
   return fields;
+}
+
+function sizeOf(fields: Fields): number {
+  let size = 2;
+  for (const [name, json] of fields) size += Buffer.byteLength(name) + Buffer.byteLength(json) + 4;
+  return size;
 }
 
 /** The fields of a session that was read back. */

@@ -63,7 +63,7 @@ export class SessionService extends Sessions {
     if (id === undefined) throw new InvalidArgumentError('sid', 'has the form of `SessionInfo.id`, which no session id may have');
     const { loaded, expiresAt, ip, userAgent } = readSaveOptions(options);
     const fields = readFields(id, data, this.settings.maxValueSize);
-    const { base, isLoaded } = this.bases.of(id, data, loaded);
+    const { base, isLive } = this.bases.of(id, data, loaded);
     const userId = userOf(this.settings.userId, data);
     const end = this.endAt(expiresAt ?? cookieExpiry(fields));
     if (end === undefined) {
@@ -71,10 +71,10 @@ export class SessionService extends Sessions {
       return;
     }
     const save: Save = { id, data, fields, userId, end, ip, userAgent };
-    await (base === undefined ? this.write(save) : this.change(save, base, isLoaded));
+    await (base === undefined ? this.write(save) : this.change(save, base, isLive));
     const { maxPerUser } = this.settings;
     if (maxPerUser === undefined || userId === undefined || userId === base?.userId) return;
-    this.tell('evicted', await inSteps(() => this.store.evict(userId, maxPerUser)));
+    this.ended('evicted', await inSteps(() => this.store.evict(userId, maxPerUser)));
   }
 
   async touch(sid: string, expiresAt?: Date): Promise<boolean> {
@@ -96,7 +96,7 @@ export class SessionService extends Sessions {
   }
 
   async clear(): Promise<number> {
-    return this.tell('destroyed', await this.store.clear());
+    return this.ended('destroyed', await this.store.clear());
   }
 
   async sessionsOf(userId: string | number): Promise<SessionInfo[]> {
@@ -106,7 +106,7 @@ export class SessionService extends Sessions {
   async destroyByUser(userId: string | number, options?: { except?: string | readonly string[] }): Promise<number> {
     const user = readUserId(userId);
     const except = readExcept(options);
-    return this.tell('destroyed', await inSteps(() => this.store.destroyOfUser(user, except)));
+    return this.ended('destroyed', await inSteps(() => this.store.destroyOfUser(user, except)));
   }
 
   async destroy(id: string): Promise<boolean> {
@@ -141,12 +141,12 @@ export class SessionService extends Sessions {
   }
 
   /** A session of which something is known to be stored: the rest of it is left alone. */
-  private async change(save: Save, base: SessionBase, isLoaded: boolean): Promise<void> {
+  private async change(save: Save, base: SessionBase, isLive: boolean): Promise<void> {
     const { id, userId, end, ip, userAgent } = save;
     const changes = base.changesTo(save.fields);
     const user = userId === base.userId ? undefined : { id: userId };
-    // A request that reads: whoever it was that loaded it is told nothing new by the database.
-    if (isLoaded && changes === undefined && user === undefined && !base.isDue(this.settings.touchAfter, end.at)) {
+    // A request that has only read costs no second statement.
+    if (isLive && changes === undefined && user === undefined && !base.isDue(this.settings.touchAfter, end.at)) {
       this.tell('spared');
       return;
     }
@@ -168,9 +168,7 @@ export class SessionService extends Sessions {
   }
 
   private async end(id: string): Promise<boolean> {
-    const ended = await this.store.destroy(id);
-    if (ended) this.tell('destroyed');
-    return ended;
+    return this.ended('destroyed', Number(await this.store.destroy(id))) > 0;
   }
 
   /** `undefined`: it is over already. */
@@ -190,9 +188,14 @@ export class SessionService extends Sessions {
     return new Map([...fields].map(([name, json]) => [name, this.cipher.close(id, name, json)]));
   }
 
-  private tell(event: string, by = 1): number {
+  private ended(event: 'destroyed' | 'evicted', sessions: number): number {
+    if (sessions > 0) this.bases.ended();
+    this.tell(event, sessions);
+    return sessions;
+  }
+
+  private tell(event: string, by = 1): void {
     if (by > 0) this.settings.instrumentation.count('persistpg_sessions_total', by, { event });
-    return by;
   }
 }
 

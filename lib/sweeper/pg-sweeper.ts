@@ -75,6 +75,13 @@ export class PgSweeper extends Sweeper {
     return result;
   }
 
+  override async runByTimer(): Promise<void> {
+    const run = new SweepRun(this.settings, false);
+    await this.inLine(run);
+    // Whoever has started it again meanwhile has armed it.
+    if (!run.isStopped) this.arm(run.elapsed);
+  }
+
   status(): ReturnType<Sweeper['status']> {
     return { running: this.started, lastRunAt: this.last.at, lastResult: this.last.result, lastError: this.last.error };
   }
@@ -89,13 +96,6 @@ export class PgSweeper extends Sweeper {
     this.context.runInAsyncScope(() => {
       this.timer = setTimeout(() => void this.runByTimer(), wait).unref();
     });
-  }
-
-  private async runByTimer(): Promise<void> {
-    const run = new SweepRun(this.settings, false);
-    await this.inLine(run);
-    // Whoever has started it again meanwhile has armed it.
-    if (!run.isStopped) this.arm(run.elapsed);
   }
 
   /** Has a run of the timer end, for new settings or for one by hand; that goes on where it stood. */

@@ -70,7 +70,8 @@ export class PlainRemoval implements Removal {
     }
     const step = part.step(removed, rows, keep, from, to, ...values);
     const { rows: gone, ms } = await timed(step.text, step.values);
-    return { removed: gone.length, taken: gone.length, last: gone.at(-1)?.[0] ?? undefined, ms };
+    const [count, last] = part.pages === undefined ? [gone.length, undefined] : (gone[0] as [string, string | null]);
+    return { removed: Number(count), taken: Number(count), last: last ?? undefined, ms };
   }
 }
 

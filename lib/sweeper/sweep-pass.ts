@@ -30,7 +30,7 @@ export class SweepPass {
     const plain: Walk[] = [];
     const byNamespace = new Map<string, Walk[]>();
     for (const table of this.tables) {
-      if (run.isOver || table.never === true || (table.byHand === true && !run.byHand)) continue;
+      if (run.isStopped || table.never === true || (table.byHand === true && !run.byHand)) continue;
       const removed = (rows: number): void => this.count(table, rows, counts);
       await attempt(failures, async () => {
         await this.trim(table, run, removed);
@@ -76,12 +76,13 @@ export class SweepPass {
   }
 }
 
+/** Whole rounds, so that every table gets a step in every run, however long the first one takes. */
 async function inTurn(walks: readonly Walk[], run: SweepRun, failures: Error[]): Promise<void> {
   let rest = [...walks];
   while (rest.length > 0 && !run.isOver) {
     const going: Walk[] = [];
     for (const walk of rest) {
-      if (run.isOver) break;
+      if (run.isStopped) break;
       await attempt(failures, async () => {
         if (await walk.step()) going.push(walk);
       });

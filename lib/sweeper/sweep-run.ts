@@ -8,6 +8,9 @@ export interface RunSettings {
   readonly idlePagesPerSecond: number;
 }
 
+/** However short the interval is, a run may go on for so long. */
+const shortestRun = 1_000;
+
 /** One run of the sweeper: how long it may go on, and how fast. */
 export class SweepRun {
   private readonly since = performance.now();
@@ -39,7 +42,7 @@ export class SweepRun {
 
   // A large table that is only read would keep the small ones waiting: where it stood is remembered, and the next run is due.
   get isOver(): boolean {
-    return this.isStopped || (!this.byHand && (this.isSpent(1) || this.elapsed >= this.settings.interval));
+    return this.isStopped || (!this.byHand && (this.isSpent(1) || this.elapsed >= Math.max(shortestRun, this.settings.interval)));
   }
 
   /** Whether such a share of the time to work is used up. */
@@ -63,7 +66,7 @@ export class SweepRun {
     if (this.byHand || this.isStopped) return;
     const now = performance.now();
     this.due = Math.max(now, this.due) + (pages / this.settings.idlePagesPerSecond) * 1_000;
-    const left = Math.min(this.due - now, this.settings.interval - this.elapsed);
+    const left = Math.min(this.due - now, Math.max(shortestRun, this.settings.interval) - this.elapsed);
     if (left >= 1) await sleep(left, undefined, { signal: this.halt.signal, ref: false }).catch(() => undefined);
   }
 

@@ -20,7 +20,6 @@ export interface Removed {
 }
 
 const entry = `key, value, bytes, counter, ${epochMs('expires_at')}, size`;
-const given = (what: string, { handedOver = false }: Removed): string => (handedOver ? `${what}, ${entry}` : what);
 
 // $1 rows, $2 milliseconds for which rows stay; `last` is the number of the namespace's parameter.
 function due({ unless, handedOver = false, without }: Removed, last: number): string {
@@ -52,25 +51,26 @@ where d.logicalrelid = $1::text::regclass`,
 
   /**
    * Removes what has expired at least $2 ms ago among the places from $3 to before $4, at most $1 rows. A row that someone holds is left for
-   * the next pass, so it never waits; one that was renewed meanwhile is looked at again under its lock and stays.
+   * the next pass, so it never waits; one that was renewed meanwhile is looked at again under its lock and stays. Gives how many
+   * they were, and the last place; or, for handlers, each with its place.
    */
   step: (removed: Removed): string => {
     const { relation, handedOver = false } = removed;
     const rows = carryingOnce(handedOver ? waiting : notWaiting, '$1::int');
-    return `delete from ${relation}
-where ctid = any(array(select ctid from ${relation} where ctid >= $3::text::tid and ctid < $4::text::tid and ${due(removed, 5)} limit ${rows} for update skip locked))
-returning ${given('ctid', removed)}`;
+    const places = `select ctid from ${relation} where ctid >= $3::text::tid and ctid < $4::text::tid and ${due(removed, 5)} limit ${rows} for update skip locked`;
+    const gone = `delete from ${relation} where ctid = any(array(${places})) returning ctid`;
+    return handedOver ? `${gone}, ${entry}` : `with gone as (${gone}) select count(*), max(ctid) from gone`;
   },
 
   /** The same for a table of which a server holds no more than a part, by a column that says which: without pages, and it waits for rows that are held. */
   stepByColumn: (removed: Removed, column: string): string => `delete from ${removed.relation}
 where ${due(removed, 3)} and ${column} in (select ${column} from ${removed.relation} where ${due(removed, 3)} limit $1::int)
-returning ${given('1', removed)}`,
+returning 1${removed.handedOver === true ? `, ${entry}` : ''}`,
 
   /** The same for a table that is in one piece on some server, which alone knows its pages. */
   stepElsewhere: (removed: Removed): string => `delete from ${removed.relation}
 where ctid = any(array(select ctid from ${removed.relation} where ${due(removed, 3)} limit $1::int for update skip locked))
-returning ${given('1', removed)}`,
+returning 1${removed.handedOver === true ? `, ${entry}` : ''}`,
 
   /**
    * Takes a walk for one sweeper, or prolongs it: $1 name, $2 owner, $3 lease in ms, $4 page to go on from (null keeps the

@@ -23,6 +23,10 @@ export abstract class Sweeper {
   abstract stop(): Promise<void>;
   /** Sweeps all tables once, whole and unpaced. */
   abstract sweep(): Promise<SweepResult>;
+  /** @internal One run as its timer makes it: paced, within the budget, in turn with other processes. Never rejects over PostgreSQL: `status()` has the failure. */
+  async runByTimer(): Promise<void> {
+    await this.sweep();
+  }
   /** What it does and did. */
   abstract status(): {
     readonly running: boolean;

@@ -3,11 +3,13 @@ import { APP_FILTER } from '@nestjs/core';
 import { ScheduleModule } from '@nestjs/schedule';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { normalizeEmail, normalizeUsername, PersistPgModule } from 'nestjs-persistpg';
+import { prometheus } from 'nestjs-persistpg/prometheus';
 import { AccountsModule } from './accounts/accounts.module';
 import { BadInputFilter } from './bad-input.filter';
 import { BrowsersModule } from './browsers/browsers.module';
 import { CatalogModule } from './catalog/catalog.module';
 import { LoginModule } from './login/login.module';
+import { OperationsModule } from './operations/operations.module';
 import { OrdersModule } from './orders/orders.module';
 import { ShareModule } from './share/share.module';
 import { StocktakingModule } from './stocktaking/stocktaking.module';
@@ -20,10 +22,12 @@ import { TenantsModule } from './tenants/tenants.module';
     }),
     // On the DataSource above.
     PersistPgModule.forRoot({
+      instrumentation: prometheus(), // served at /metrics
       session: { userId: ({ user }) => user as string | undefined },
       reservation: { normalize: { 'accounts.username': normalizeUsername, 'accounts.email': normalizeEmail } },
     }),
     ScheduleModule.forRoot(),
+    OperationsModule,
     CatalogModule,
     ShareModule,
     TenantsModule,

@@ -94,6 +94,18 @@ describe('the table', () => {
     expect(await rows()).toEqual(['k7', 'k8']);
   });
 
+  it('a value was begun when its factory was', async () => {
+    const { cache } = await open();
+    const work = new Workshop<string>();
+    const making = cache.getOrSet('made', work.factory);
+    await work.busy();
+    const [{ now }] = (await database.query<{ now: string }>('select clock_timestamp()::text as now')) as [{ now: string }];
+    work.give('value');
+    await making;
+    // So that an eviction that was called meanwhile still meets it.
+    expect(await database.query(`select key from ${table} where at < $1::timestamptz`, [now])).toEqual([{ key: 'made' }]);
+  });
+
   it('evictions go in steps of at most 1 000 rows', async () => {
     const { cache } = await open();
     for (const evict of [() => cache.deleteByTag('t'), () => cache.deletePrefix('')]) {
@@ -148,6 +160,20 @@ describe('the sweeper', () => {
     expect(await persist.sweeper.sweep()).toMatchObject({ cache: 700 });
     expect((await rows())[0]).toBe('k0701');
     expect(await persist.sweeper.sweep()).toMatchObject({ cache: 0 });
+  });
+
+  it('maxRows leaves what is being made anew', async () => {
+    const persist = await open({ cache: { maxRows: 2 } });
+    await persist.cache.set('stale', 1, { grace: 60_000 });
+    await persist.cache.expire('stale');
+    for (const key of ['a', 'b', 'c']) await persist.cache.set(key, 1, '1h');
+    const work = new Workshop<number>();
+    const making = persist.cache.getOrSet('stale', work.factory);
+    await work.busy();
+    expect(await persist.sweeper.sweep()).toMatchObject({ cache: 1 });
+    work.give(2);
+    expect(await making).toBe(2);
+    expect(await persist.cache.get('stale')).toBe(2);
   });
 
   it('maxBytes counts keys and values, and what ends at the same time is not all removed', async () => {

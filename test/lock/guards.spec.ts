@@ -174,6 +174,32 @@ describe('assertHeld(manager)', () => {
   });
 });
 
+it('a lock of a transaction leaves the settings of the transaction as they were, whether it was waited for or in vain', async () => {
+  let release!: () => void;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  let held!: () => void;
+  const isHeld = new Promise<void>((resolve) => (held = resolve));
+  const holding = dataSource.transaction(async (manager) => {
+    await holder.locks.withManager(manager).acquire('tx');
+    held();
+    await released;
+  });
+  await isHeld;
+  await dataSource.transaction(async (manager) => {
+    const timeout = async () => (await manager.query<[{ lock_timeout: string }]>('show lock_timeout'))[0].lock_timeout;
+    await manager.query(`set local lock_timeout = '7s'`);
+    const locks = holder.locks.withManager(manager);
+    await expect(locks.acquire('tx', { wait: 50 })).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' });
+    expect(await timeout()).toBe('7s');
+    const waiting = locks.acquire('tx', { wait: '10s' });
+    await eventually(async () => (await query(`select from pg_locks where locktype = 'advisory' and not granted`)).length > 0);
+    release();
+    await waiting;
+    expect(await timeout()).toBe('7s');
+  });
+  await holding;
+});
+
 describe('the time of a lease', () => {
   it('is that of its statement, also inside an old transaction: nobody gets a lease that began long ago', async () => {
     const old = await someoneElse(database);

@@ -5,6 +5,7 @@ import { prometheus } from '../../lib/integrations/prometheus/index';
 import { metrics } from '../../lib/metrics';
 import { eventually, testDatabase } from '../support/database';
 import { openPersistPg } from '../support/instance';
+import { codes, table } from '../readme/readme';
 
 const { url, schema, query } = testDatabase();
 const rule = { limit: 1, window: '1h' } as const;
@@ -52,6 +53,11 @@ it('each metric that is promised is sent, with the labels that are promised', as
       expect([metric.name, given.toSorted()]).toEqual([metric.name, [...metrics[metric.name]!.labels].toSorted()]);
     }
   }
+});
+
+it('the table in the README has every metric with its labels', () => {
+  const rows = table('Metrics and traces').map(({ cells: [name, labels] }) => [codes(name!)[0], codes(labels!)]);
+  expect(rows).toEqual(Object.entries(metrics).map(([name, { labels }]) => [name, labels]));
 });
 
 /** Has another session hold a lock. */

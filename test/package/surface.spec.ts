@@ -4,6 +4,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as core from '../../lib/index';
+import * as health from '../../lib/integrations/health/index';
+import * as opentelemetry from '../../lib/integrations/opentelemetry/index';
+import * as prometheus from '../../lib/integrations/prometheus/index';
+import * as schedule from '../../lib/integrations/schedule/index';
 import * as sessionExpress from '../../lib/integrations/session-express/index';
 import * as sessionFastify from '../../lib/integrations/session-fastify/index';
 import * as throttler from '../../lib/integrations/throttler/index';
@@ -94,10 +98,21 @@ describe('the entry', () => {
     expect(Object.keys(sessionFastify)).toEqual(['PersistPgSessionStore']);
   });
 
+  it('./health, ./schedule, ./prometheus and ./opentelemetry export these names', () => {
+    expect(Object.keys(health).toSorted()).toEqual(['PersistPgHealthIndicator', 'PersistPgHealthModule']);
+    expect(Object.keys(schedule)).toEqual(['PersistPgScheduleModule']);
+    expect(Object.keys(prometheus)).toEqual(['prometheus']);
+    expect(Object.keys(opentelemetry)).toEqual(['opentelemetry']);
+  });
+
   it('list is closed', () => {
     expect(Object.keys(manifest.exports)).toEqual([
       '.',
+      './health',
       './keyv',
+      './opentelemetry',
+      './prometheus',
+      './schedule',
       './session/express',
       './session/fastify',
       './testing',
@@ -123,6 +138,8 @@ describe('the core', { timeout: 60_000 }, () => {
         execFileSync(process.execPath, ['-e', script], { cwd: app, encoding: 'utf8', stdio: 'pipe', timeout: 10_000 });
       expect(run(`require('nestjs-persistpg'); require('nestjs-persistpg/testing'); console.log('loaded')`)).toBe('loaded\n');
       expect(() => run(`require('keyv')`)).toThrow("Cannot find module 'keyv'");
+      expect(run(`require('nestjs-persistpg/integrations/session-fastify'); console.log('loaded')`)).toBe('loaded\n');
+      expect(() => run(`require('express-session')`)).toThrow("Cannot find module 'express-session'");
     } finally {
       rmSync(app, { recursive: true, force: true });
     }

@@ -129,7 +129,7 @@ async function compare(tested: LimiterUnderTest, lists: Lists, sequence: readonl
   }
 }
 
-async function take(limiter: RateLimiter, lists: Lists, call: Call): Promise<readonly RateLimitResult[]> {
+async function take(limiter: RateLimiter, lists: Lists, call: Call): Promise<readonly Partial<RateLimitResult>[]> {
   if (call.is === 'reset') {
     await limiter.reset(call.key, call.name);
     return [];
@@ -138,17 +138,20 @@ async function take(limiter: RateLimiter, lists: Lists, call: Call): Promise<rea
   switch (call.is) {
     case 'consume': {
       const limited = call.limit === undefined ? rules : rules.map((each) => ({ ...each, limit: call.limit! }));
-      return call.cost === 1 ? limiter.consumeAll(call.key, limited) : [await limiter.consume(call.key, limited, call.cost)];
+      return limiter.consumeAll(call.key, limited, call.cost);
     }
-    case 'peek':
-      return [await limiter.peek(call.key, rules)];
+    case 'peek': {
+      // Which of two rules is the tightest may be a matter of milliseconds.
+      const { allowed, retryAfterMs } = await limiter.peek(call.key, rules);
+      return [{ allowed, retryAfterMs }];
+    }
     case 'penalize':
     case 'reward':
       return [await limiter[call.is](call.key, rules[call.rule % rules.length]!, call.cost)];
   }
 }
 
-function rounded(results: readonly RateLimitResult[]): unknown {
-  const near = (ms: number): number => Math.ceil(ms / tolerance);
+function rounded(results: readonly Partial<RateLimitResult>[]): unknown {
+  const near = (ms = 0): number => Math.ceil(ms / tolerance);
   return results.map(({ resetMs, retryAfterMs, ...rest }) => ({ ...rest, resetMs: near(resetMs), retryAfterMs: near(retryAfterMs) }));
 }

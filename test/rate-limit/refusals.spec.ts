@@ -1,9 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { PgPersistPg } from '../../lib/persist-pg';
 import type { PersistPgModuleOptions } from '../../lib/persist-pg.options';
 import type { RateLimitRule } from '../../lib/rate-limit/rate-limiter';
 import { readRules } from '../../lib/rate-limit/rate-limit-rule';
 import { Refusals } from '../../lib/rate-limit/refusals';
+import { ResetNotices } from '../../lib/rate-limit/reset-notices';
 import { RuleSet } from '../../lib/rate-limit/rule-set';
 import { eventually, testDatabase } from '../support/database';
 import { openPersistPg } from '../support/instance';
@@ -150,6 +151,32 @@ describe('what was refused', () => {
     expect(statements).toBeLessThanOrEqual(5);
     expect(written).toBeLessThanOrEqual(5);
   });
+});
+
+it('listening ends when nobody has asked for a minute, and begins again', () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const log: string[] = [];
+  const notices = {
+    provenAt: 5,
+    subscribe: () => {
+      log.push('begins');
+      return { ready: Promise.resolve(true), close: () => log.push('ends') };
+    },
+  };
+  const resets = new ResetNotices(notices as never, () => log.push('forgets'));
+  expect(resets.heardAt()).toBe(5);
+  vi.advanceTimersByTime(59_000);
+  resets.heardAt();
+  vi.advanceTimersByTime(59_000);
+  expect(log).toEqual(['begins']);
+  vi.advanceTimersByTime(1_001);
+  expect(log).toEqual(['begins', 'ends', 'forgets']);
+  resets.heardAt();
+  expect(log).toEqual(['begins', 'ends', 'forgets', 'begins']);
+  resets.close();
+  vi.advanceTimersByTime(100_000);
+  expect(log).toEqual(['begins', 'ends', 'forgets', 'begins', 'ends', 'forgets']);
 });
 
 describe('the memory of refusals', () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/database';
+import { tcpProxy } from '../support/tcp-proxy';
 import { checkout } from './checkout';
 import { ask, ownDatabase } from './own-database';
 import { Shop } from './shop';
@@ -265,4 +266,34 @@ it('without DATABASE_URL has a PostgreSQL of its own, which keeps the data', { t
     expect((await own.get('/products/rye-bread')).text).toContain(`<output id="views">${views}</output>`);
     expect(await own.close(views === 1 ? 'SIGTERM' : 'SIGINT')).toEqual({ code: 0, signal: null });
   }
+});
+
+it('serves health: up, down within its timeout while the database is away, and up again', { timeout: 60_000 }, async () => {
+  await using proxy = await tcpProxy(database.url);
+  const other = await Shop.open(folder, proxy.url);
+  try {
+    const { status, json } = await other.get('/health');
+    expect(status).toBe(200);
+    expect(json).toMatchObject({
+      status: 'ok',
+      details: { persistpg: { status: 'up', lanes: { total: 3 }, tableBytes: { kv: expect.any(Number) } } },
+    });
+    await proxy.stop();
+    const since = performance.now();
+    expect(await other.get('/health')).toMatchObject({ status: 503, json: { status: 'error', error: { persistpg: { status: 'down' } } } });
+    expect(performance.now() - since).toBeLessThan(5_000);
+    await proxy.start();
+    await eventually(async () => (await other.get('/health')).status === 200, { deadline: 30_000 });
+  } finally {
+    await other.close();
+  }
+});
+
+it('serves metrics as Prometheus reads them', async () => {
+  await shop.get('/products/rye-bread');
+  const { status, text } = await shop.get('/metrics');
+  expect(status).toBe(200);
+  expect(Number(/^persistpg_operations_total\{kind="incr",outcome="ok"\} (\d+)$/m.exec(text)?.[1])).toBeGreaterThan(0);
+  expect(text).toMatch(/^persistpg_statement_ms_bucket\{le="5",kind="incr"\} \d+$/m);
+  expect(text).toContain('# TYPE persistpg_queued gauge');
 });

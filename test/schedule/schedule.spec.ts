@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { Injectable, Module, type DynamicModule } from '@nestjs/common';
 import { Interval, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import { Test } from '@nestjs/testing';
@@ -5,6 +6,8 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { PersistPgScheduleModule, type PersistPgScheduleOptions } from '../../lib/integrations/schedule/index';
 import { PersistPg } from '../../lib/persist-pg';
 import { PersistPgModule } from '../../lib/persist-pg.module';
+import type { PersistPgModuleExtras } from '../../lib/persist-pg.module-definition';
+import type { PersistPgModuleOptions } from '../../lib/persist-pg.options';
 import { getPersistPgToken } from '../../lib/persist-pg.tokens';
 import { PersistPgTestingModule } from '../../lib/testing/persist-pg-testing.module';
 import { Sweeper } from '../../lib/sweeper/sweeper';
@@ -27,31 +30,45 @@ async function start(imports: DynamicModule[], providers: (new () => object)[] =
     open = false;
   };
   onTestFinished(close);
-  await app.init();
+  await app.init().catch(async (error: unknown) => {
+    open = false;
+    // What could not be opened says so again in NestJS 11.
+    await app.close().catch(() => {});
+    throw error;
+  });
   return { app, registry: () => app.get(SchedulerRegistry), sweeper: app.get(Sweeper), close };
 }
 
-const instance = (options = {}) => PersistPgModule.forRoot({ url, schema, ...options });
+const instance = (options: PersistPgModuleOptions & PersistPgModuleExtras = {}) =>
+  PersistPgModule.forRoot({ url, ...options, schema: options.schema ?? schema });
+/** A schema of the test's own. */
+function fresh(): string {
+  const own = `${schema}_${randomBytes(3).toString('hex')}`;
+  onTestFinished(async () => void (await query(`drop schema if exists ${own} cascade`)));
+  return own;
+}
 const job = (options?: PersistPgScheduleOptions) => PersistPgScheduleModule.forRoot(options as never);
 
 describe.each([
-  ['before', (options: PersistPgScheduleOptions) => [ScheduleModule.forRoot(), instance(), job(options)]],
-  ['after', (options: PersistPgScheduleOptions) => [job(options), instance(), ScheduleModule.forRoot()]],
+  ['before', (options: PersistPgScheduleOptions, own: string) => [ScheduleModule.forRoot(), instance({ schema: own }), job(options)]],
+  ['after', (options: PersistPgScheduleOptions, own: string) => [job(options), instance({ schema: own }), ScheduleModule.forRoot()]],
 ])('in an app that imports ScheduleModule %s ours', (_, modules) => {
   it('removes what has expired by a cron job that the registry knows, and the own timer stands still', async () => {
-    const { app, registry, sweeper, close } = await start(modules(everySecond));
+    // The one before has its turn on the tables for a while yet.
+    const own = fresh();
+    const { app, registry, sweeper, close } = await start(modules(everySecond, own));
     expect(sweeper.status().running).toBe(false);
     expect([...registry().getCronJobs().keys()]).toEqual(['persistpg:sweep']);
     await app.get(PersistPg).kv.set('gone', 1, '1h');
-    await query(`update ${schema}.kv set expires_at = now() - interval '1 minute' where key = 'gone'`);
-    await eventually(async () => (await query(`select from ${schema}.kv where key = 'gone'`)).length === 0);
+    await query(`update ${own}.kv set expires_at = now() - interval '1 minute'`);
+    await eventually(async () => (await query(`select from ${own}.kv`)).length === 0);
     await eventually(() => sweeper.status().lastRunAt !== undefined);
     await close();
     expect([...registry().getCronJobs().keys()]).toEqual([]);
   });
 
   it('runs at an interval', async () => {
-    const { registry, sweeper, close } = await start(modules({ interval: '20ms', jobName: 'sweeping' }));
+    const { registry, sweeper, close } = await start(modules({ interval: '20ms', jobName: 'sweeping' }, schema));
     expect(registry().getIntervals()).toEqual(['sweeping']);
     await eventually(() => sweeper.status().lastRunAt !== undefined);
     await close();
@@ -79,7 +96,7 @@ it('runs every 30 s when it is told nothing', async () => {
 });
 
 it('runs once at a time, and closing waits for the run that is under way', async () => {
-  const { sweeper, close } = await start([ScheduleModule.forRoot(), instance(), job({ interval: 5 })]);
+  const { sweeper, close } = await start([ScheduleModule.forRoot(), PersistPgTestingModule.forMemory(), job({ interval: 5 })]);
   let running = 0;
   let most = 0;
   let runs = 0;
@@ -110,9 +127,20 @@ it('runs once at a time, and closing waits for the run that is under way', async
 });
 
 it('goes on after a run that failed', async () => {
-  const { sweeper } = await start([ScheduleModule.forRoot(), instance(), job({ interval: 10 })]);
+  const { sweeper } = await start([ScheduleModule.forRoot(), PersistPgTestingModule.forMemory(), job({ interval: 10 })]);
   const sweep = vi.spyOn(sweeper, 'sweep').mockRejectedValue(new Error('no luck'));
   await eventually(() => sweep.mock.calls.length > 2);
+});
+
+it('runs as the own timer does, in turn with other processes, not at full speed in each of them', async () => {
+  const own = fresh();
+  const { app, sweeper } = await start([ScheduleModule.forRoot(), instance({ schema: own }), job({ interval: 20 })]);
+  await app.get(PersistPg).kv.set('gone', 1, '1h');
+  await query(`update ${own}.kv set expires_at = now() - interval '1 minute'`);
+  const byHand = vi.spyOn(sweeper, 'sweep');
+  await eventually(async () => (await query(`select from ${own}.kv`)).length === 0);
+  expect(await query(`select from ${own}.meta where name like 'sweep %kv%'`)).not.toHaveLength(0);
+  expect(byHand).not.toHaveBeenCalled();
 });
 
 it('is the only one that sweeps also where the database comes up after the app', async () => {

@@ -27,7 +27,7 @@ afterAll(() => dataSource.destroy());
 
 interface Request {
   sessionID?: string;
-  session: { user?: string; sessionId?: string };
+  session: { user?: string; sessionId?: string; save(callback: (error: unknown) => void): unknown };
 }
 
 @Controller()
@@ -53,13 +53,11 @@ class AccountController {
     return { ended };
   }
 
-  /** The session is saved before the transaction has ended, and does not end with it. */
+  /** The session is saved before the transaction has ended; tells what is stored after that. */
   @Get('undone/:user')
-  undone(
-    @Req() { session }: { session: { user?: string; save(callback: (error: unknown) => void): unknown } },
-    @Param('user') user: string,
-  ): Promise<unknown> {
-    return dataSource
+  async undone(@Req() request: Request, @Param('user') user: string): Promise<{ message: string; stored: unknown }> {
+    const { session } = request;
+    const message = await dataSource
       .transaction((manager) =>
         ambient.run(manager, async () => {
           session.user = user;
@@ -67,7 +65,9 @@ class AccountController {
           throw new Error('undone');
         }),
       )
-      .catch((error: Error) => ({ message: error.message }));
+      .catch((error: Error) => error.message);
+    const loaded = await this.sessions.load(request.sessionID ?? session.sessionId!);
+    return { message, stored: loaded?.data['user'] };
   }
 }
 
@@ -123,7 +123,7 @@ describe.each([
     onTestFinished(() => app.close());
     const browser = supertest.agent(app.getHttpServer());
     await browser.get('/login/anna').expect(200);
-    await browser.get('/undone/berta').expect(200, { message: 'undone' });
+    await browser.get('/undone/berta').expect(200, { message: 'undone', stored: 'berta' });
     await browser.get('/me').expect(200, { user: 'berta' });
   });
 

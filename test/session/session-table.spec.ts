@@ -106,9 +106,18 @@ describe('a request that only reads', () => {
       await sessions.save('s', { ...loaded.data, cookie: { expires: new Date(Date.now() + hour), path: '/' } }, { loaded });
     }
     expect(Object.fromEntries(statements)).toEqual({ session_load: 10 });
-    // One that has nothing loaded has to ask, but it writes nothing either: not even a lock on the row.
-    for (let i = 0; i < 10; i++) await sessions.touch('s');
     expect(await query(version)).toEqual(before);
+    // What was ended elsewhere meanwhile is not asked, and nothing is written.
+    const ended = await loadOf(sessions, 's');
+    await query(`update ${schema}.session set dead = true`);
+    statements.clear();
+    await sessions.save('s', ended.data, { loaded: ended });
+    expect(total(statements)).toBe(0);
+    await query(`update ${schema}.session set dead = false`);
+    const live = await query(version);
+    // One that has nothing loaded has to ask, but it writes nothing either: not even a lock on the row.
+    for (let i = 0; i < 10; i++) expect(await sessions.touch('s')).toBe(true);
+    expect(await query(version)).toEqual(live);
   });
 
   it('shares its statement with others', async () => {
@@ -166,7 +175,7 @@ it.each<[string, PersistPgModuleOptions]>([
   expect(await dataOf(sessions, 'e')).toEqual({ n: 1, f0: 0, f2: 2 });
   expect(await Promise.all(['e', 'f', 'none'].map((sid) => sessions.touch(sid, new Date(Date.now() + hour))))).toEqual([true, true, false]);
   expect(await sessions.destroy('e')).toBe(true);
-  await expect(sessions.save('e', requests[0]!.loaded.data, { loaded: requests[0]!.loaded })).resolves.toBeUndefined();
+  await expect(sessions.save('e', requests[0]!.loaded.data, { loaded: requests[0]!.loaded })).rejects.toMatchObject(gone);
   await expect(sessions.save('e', { n: 2 }, { loaded: requests[0]!.loaded })).rejects.toMatchObject(gone);
   expect(await sessions.destroyByUser('anna')).toBe(2);
   expect(await sessions.list()).toHaveLength(1);

@@ -14,6 +14,7 @@ onExpiredBehaviour({
       provide: getPersistPgToken(PersistPg),
       useFactory: () => createMemoryPersistPg(options),
     }),
+  clear: async (persist) => void (await persist.kv.clear({ nested: true })),
   pass: async (persist, hours) => (persist as InMemory).advance(`${hours}h`),
 });
 

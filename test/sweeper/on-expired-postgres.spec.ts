@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { describe, expect, it } from 'vitest';
-import { OnExpired, PersistPgModule } from '../../lib';
+import { OnExpired, PersistPgModule, type PersistPg } from '../../lib';
 import type { ExpiredEntry } from '../../lib';
 import type { PgPersistPg } from '../../lib/persist-pg';
 import type { PersistPgModuleOptions } from '../../lib/persist-pg.options';
@@ -17,13 +17,14 @@ const pass = async (hours: number): Promise<void> => {
 
 onExpiredBehaviour({
   module: (options) => PersistPgModule.forRoot({ ...options, url: database.url, schema: database.schema }),
+  clear: fresh,
   pass: (_, hours) => pass(hours),
 });
 
 const open = (options: PersistPgModuleOptions = {}, journal?: Journal): PgPersistPg =>
   openPersistPg({ url: database.url, schema: database.schema, ...options }, journal);
 
-async function fresh(persist: PgPersistPg): Promise<void> {
+async function fresh(persist: PersistPg): Promise<void> {
   await persist.ready();
   await database.query(`truncate ${table}`);
   await database.query(`delete from ${database.schema}.meta where name like 'sweep %' or name like 'expired %'`);
@@ -115,7 +116,7 @@ describe('@OnExpired() over PostgreSQL', () => {
     const swept = persist.sweeper.sweep();
     await begun;
     // Searches go on, though a handler takes its time.
-    expect(await carts.keys()).toEqual([]);
+    expect(await carts.count()).toBe(0);
     expect(await rows('carts')).toHaveLength(1);
     const written = carts.set('a', 2);
     expect(await Promise.race([written, sleep(100, 'waits')])).toBe('waits');
@@ -159,9 +160,9 @@ describe('@OnExpired() over PostgreSQL', () => {
     const batches: number[] = [];
     persist.expired.add({ namespace: 'big', reliable: false, name: 'it', handle: (entries) => batches.push(entries.length) });
     const text = 'x'.repeat(512 * 1024);
-    await persist.kv.namespace('big').mset(Array.from({ length: 40 }, (_, i) => [`k${i}`, text, '1h'] as const));
+    await persist.kv.namespace('big').mset(Array.from({ length: 36 }, (_, i) => [`k${i}`, text, '1h'] as const));
     await pass(2);
-    expect(await persist.sweeper.sweep()).toMatchObject({ kv: 40 });
+    expect(await persist.sweeper.sweep()).toMatchObject({ kv: 36 });
     expect(Math.max(...batches)).toBeLessThanOrEqual(16);
   });
 

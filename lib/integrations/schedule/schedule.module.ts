@@ -2,10 +2,11 @@ import { Inject, Injectable, Module, type DynamicModule, type OnModuleDestroy, t
 import { ModuleRef } from '@nestjs/core';
 import { Cron, Interval, SchedulerRegistry } from '@nestjs/schedule';
 import { durationMs, type Duration } from '../../duration';
+import { refuseUnknown, text } from '../../option-checks';
 import { PersistPg } from '../../persist-pg';
 import { ConfigError, InvalidArgumentError } from '../../persist-pg.errors';
 import { defaultInstance, getPersistPgToken } from '../../persist-pg.tokens';
-import { refuseUnknown, text } from '../../option-checks';
+import type { Sweeper } from '../../sweeper/sweeper';
 
 /** When the sweeper runs: at the times of a cron expression, or at an interval. */
 export type PersistPgScheduleOptions =
@@ -64,11 +65,7 @@ function jobOf(options: PersistPgScheduleOptions): Type {
     /** Called by the scheduler, which may be early: a run that is under way is the only one. */
     async sweep(): Promise<void> {
       if (this.stopped || this.persist === undefined) return;
-      const { sweeper } = this.persist;
-      this.running ??= sweeper
-        .sweep()
-        .then(() => undefined)
-        .finally(() => (this.running = undefined));
+      this.running ??= runInTurn(this.persist.sweeper).finally(() => (this.running = undefined));
       await this.running;
     }
 
@@ -98,6 +95,7 @@ function jobOf(options: PersistPgScheduleOptions): Type {
         if (type === 'cron') registry.deleteCronJob(jobName);
         else registry.deleteInterval(jobName);
       }
+      await this.persist?.sweeper.stop();
       await this.running?.catch(() => undefined);
     }
 
@@ -112,6 +110,13 @@ function jobOf(options: PersistPgScheduleOptions): Type {
 
   scheduled(SweepJob.prototype, 'sweep', Object.getOwnPropertyDescriptor(SweepJob.prototype, 'sweep')!);
   return SweepJob;
+}
+
+// `sweep()` reads every table at full speed, in every process whose job is due: too much to do every few minutes.
+async function runInTurn(sweeper: Sweeper): Promise<void> {
+  await sweeper.runByTimer();
+  const { lastError } = sweeper.status();
+  if (lastError !== undefined) throw lastError;
 }
 
 function read(options: PersistPgScheduleOptions, name: string): Scheduled {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { CacheFactoryContext } from '../../../lib/cache/cache-options';
 import { eventually } from '../../support/database';
-import { hour, minute, open, Workshop, type MakeCache } from './setup';
+import { hour, later, minute, open, Workshop, type MakeCache } from './setup';
 
 export function describeStaleness(makeCache: MakeCache): void {
   it('get gives fresh values only, grace or not', async () => {
@@ -21,6 +21,18 @@ export function describeStaleness(makeCache: MakeCache): void {
     expect(await cache.getOrSet('k', () => 'new', { ttl: '1m', grace: '1h' })).toBe('new');
     await age(62 * minute);
     await expect(cache.getOrSet('k', fail)).rejects.toThrow('down');
+  });
+
+  it('a stale value is not served once grace is over, however long the factory has been at it', async () => {
+    const { cache } = await open(makeCache);
+    await cache.set('k', 'old', { ttl: 20, grace: 200 });
+    await later(30);
+    const work = new Workshop<string>();
+    const call = cache.getOrSet('k', work.factory).catch((error: Error) => error.message);
+    await work.busy();
+    await later(250);
+    work.fail(new Error('too late'));
+    expect(await call).toBe('too late');
   });
 
   it('expire makes an entry stale, and grace still covers it', async () => {

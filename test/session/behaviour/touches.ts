@@ -108,7 +108,7 @@ export function describeTouches(make: MakeSessions): void {
   });
 
   it('say that a session is gone', async () => {
-    const { sessions, age } = await open(make, { ttl: '1h' });
+    const { sessions, age } = await open(make, { ...byUser, ttl: '1h' });
     await sessions.save('s', { a: 1 });
     const loaded = await loadOf(sessions, 's');
     await age(59 * minute);
@@ -116,9 +116,19 @@ export function describeTouches(make: MakeSessions): void {
     await sessions.destroy('s');
     expect(await sessions.touch('s')).toBe(false);
     await expect(sessions.save('s', late.data, { loaded: late })).rejects.toMatchObject(gone);
-    // This one had just been written when it was loaded: nothing is asked.
-    await sessions.save('s', loaded.data, { loaded });
-    expect(await sessions.load('s')).toBeUndefined();
+    // Also where it had just been written when it was loaded.
+    await expect(sessions.save('s', loaded.data, { loaded })).rejects.toMatchObject(gone);
+    const ends: Record<string, (sid: string) => Promise<unknown>> = {
+      touched: (sid) => sessions.touch(sid, new Date(0)),
+      'of a user': () => sessions.destroyByUser('anna'),
+      all: () => sessions.clear(),
+    };
+    for (const [sid, end] of Object.entries(ends)) {
+      await sessions.save(sid, { user: 'anna' });
+      const young = await loadOf(sessions, sid);
+      await end(sid);
+      await expect(sessions.save(sid, young.data, { loaded: young })).rejects.toMatchObject(gone);
+    }
   });
 
   it('leave the user of a session alone, and let one be found that is new to the option', async () => {
