@@ -8,6 +8,7 @@ import { PgCache } from './cache/pg-cache';
 import type { PersistPgCache } from './cache/persist-pg-cache';
 import { noInstrumentation, type Instrumentation } from './instrumentation';
 import type { Kv } from './kv/kv';
+import { readValue } from './kv/kv-row';
 import { KvService } from './kv/kv-service';
 import { KvTable } from './kv/kv-table';
 import { PgKvStore } from './kv/pg-kv-store';
@@ -164,7 +165,7 @@ export class PgPersistPg extends PersistPg {
         {
           name: 'kv',
           relation: this.database.schema.table('kv'),
-          handlers: this.expired,
+          handedOver: { handlers: this.expired, read: readValue },
           byHand: kv.expiry === 'manual',
           never: kv.expiry === 'ignore',
         },

@@ -60,7 +60,9 @@ export const idleSweep: Scenario = {
       title: `an idle pass over ${rows} live rows at the default settings`,
       rows: [],
       limits,
-      notes: [`shared_buffers ${postgres.settings['shared_buffers']}; the app reads ${(atOnce * 1_000) / every} rows a second of its own table, at random`],
+      notes: [
+        `shared_buffers ${postgres.settings['shared_buffers']}; the app reads ${(atOnce * 1_000) / every} rows a second of its own table, at random`,
+      ],
     };
   },
 };
@@ -88,7 +90,8 @@ async function appTable(postgres: PostgresOfBench, name: string): Promise<void> 
 async function readAll(postgres: PostgresOfBench): Promise<void> {
   const ids = Array.from({ length: appRows }, (_, i) => i + 1);
   for (const name of ['app_used', 'app_unused']) {
-    for (let i = 0; i < appRows; i += 1_000) await postgres.query(`select filler from ${name} where id = any($1)`, [ids.slice(i, i + 1_000)]);
+    for (let i = 0; i < appRows; i += 1_000)
+      await postgres.query(`select filler from ${name} where id = any($1)`, [ids.slice(i, i + 1_000)]);
   }
 }
 
@@ -99,7 +102,10 @@ async function readSome(postgres: PostgresOfBench): Promise<void> {
 }
 
 async function cached(postgres: PostgresOfBench, name: string): Promise<number> {
-  const [row] = await postgres.query('select count(*)::int as n from pg_buffercache where relfilenode = pg_relation_filenode($1::regclass) and relforknumber = 0', [name]);
+  const [row] = await postgres.query(
+    'select count(*)::int as n from pg_buffercache where relfilenode = pg_relation_filenode($1::regclass) and relforknumber = 0',
+    [name],
+  );
   return row!['n'] as number;
 }
 

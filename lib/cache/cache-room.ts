@@ -136,13 +136,13 @@ export class CacheRoom {
   }
 
   /** Evicts here what a transaction has evicted in the store, now that it is committed, or may be. */
-  committed(eviction: Eviction): void {
+  committed(eviction: Eviction, at: number | undefined): void {
     this.forget(eviction);
     const { namespace, tags, prefix } = eviction;
     if (tags === undefined && prefix === undefined) return;
-    // What has begun to be made between the eviction and the commit was made of the old rows.
+    // What has begun to be made between the eviction and the commit was made of the old rows. What is set after the commit stays.
     const work = (): Promise<number> =>
-      tags === undefined ? this.store.deletePrefix(namespace, prefix!) : this.store.deleteByTags(namespace, tags);
+      tags === undefined ? this.store.deletePrefix(namespace, prefix!, at) : this.store.deleteByTags(namespace, tags, at);
     this.evict(eviction, work).catch((error: unknown) => {
       this.numbersOf(namespace).count('errors');
       this.reports.say('cache entries that a transaction evicted by tag or prefix were not evicted once more after its end', error);

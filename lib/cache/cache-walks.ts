@@ -20,27 +20,33 @@ export class CacheWalks {
   }
 
   /** Deletes what has one of the tags and was begun before now: a value, or a claim to make one. Gives how many could still be served. */
-  async deleteByTags(query: WalkQuery, namespace: string, tags: readonly string[]): Promise<number> {
+  async deleteByTags(query: WalkQuery, namespace: string, tags: readonly string[], setBefore?: number): Promise<number> {
     const cutoff = await this.now(query);
-    // Each step finds others than the one before, which has deleted what it found.
+    // Each step finds others than the one before: what was found is gone, or not from before any more.
     for (let total = 0; ;) {
-      const rows = await query({ text: this.sql.deleteByTags() }, [namespace, cutoff, arrayLiteral(tags)]);
+      const rows = await query({ text: this.sql.deleteByTags() }, [namespace, cutoff, setBefore ?? null, arrayLiteral(tags)]);
       total += servable(rows);
       if (rows.length < walkStep) return total;
     }
   }
 
   /** Deletes what begins so and was begun before now, in key order. */
-  async deletePrefix(query: WalkQuery, namespace: string, prefix: string): Promise<number> {
+  async deletePrefix(query: WalkQuery, namespace: string, prefix: string, setBefore?: number): Promise<number> {
     const cutoff = await this.now(query);
     const { text, bounds } = this.sql.deletePrefix(prefix);
     let after = '';
     for (let total = 0; ;) {
-      const rows = await query({ text }, [namespace, cutoff, after, ...bounds]);
+      const rows = await query({ text }, [namespace, cutoff, setBefore ?? null, after, ...bounds]);
       total += servable(rows);
       if (rows.length < walkStep) return total;
       for (const [key] of rows) if (compareBytes(key!, after) > 0) after = key!;
     }
+  }
+
+  /** How far the database's clock is ahead of this process's monotonic one, in milliseconds; rather too little than too much. */
+  async clockAhead(query: WalkQuery): Promise<number> {
+    const [row] = await query({ text: this.sql.clock() }, []);
+    return Number(row![0]) - performance.now();
   }
 
   /** For transactions: empties rows with one of the tags; tells each page of keys. */

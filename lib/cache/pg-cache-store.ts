@@ -54,12 +54,12 @@ export class PgCacheStore implements CacheStore {
     return this.table.patient.run('none', this.table.writes.expire, this.table.spaces.of(namespace), key, undefined, 16, 16);
   }
 
-  deleteByTags(namespace: string, tags: readonly string[]): Promise<number> {
-    return this.walk('cache_delete_tag', namespace, (query) => this.table.walks.deleteByTags(query, namespace, tags));
+  deleteByTags(namespace: string, tags: readonly string[], setBefore?: number): Promise<number> {
+    return this.walk('cache_delete_tag', namespace, (query) => this.table.walks.deleteByTags(query, namespace, tags, setBefore));
   }
 
-  deletePrefix(namespace: string, prefix: string): Promise<number> {
-    return this.walk('cache_delete_prefix', namespace, (query) => this.table.walks.deletePrefix(query, namespace, prefix));
+  deletePrefix(namespace: string, prefix: string, setBefore?: number): Promise<number> {
+    return this.walk('cache_delete_prefix', namespace, (query) => this.table.walks.deletePrefix(query, namespace, prefix, setBefore));
   }
 
   entries(namespace: string, page: KeyPage): Promise<[key: string, entry: FoundEntry][]> {

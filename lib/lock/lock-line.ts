@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks';
 import { isPersistPgError } from '../persist-pg.errors';
 import type { Lease } from './lease';
 import type { WaitOptions } from './lock-options';
@@ -9,6 +10,8 @@ import { Waiters, type Waiter } from './waiters';
 export interface LineHost {
   readonly store: LockStore;
   readonly timer: PollTimer;
+  /** Of no caller: lines go on after the one who began them, and must not keep alive what he has in his AsyncLocalStorage. */
+  readonly context: AsyncResource;
   /** Bounds a statement, in milliseconds. */
   readonly timeout: number;
   /** Takes it if it is free. */
@@ -61,7 +64,7 @@ export class LockLine {
   /** Waits in it for what could not be had; `since` when it was called for. */
   join(options: WaitOptions, since: number): Promise<Lease> {
     const lease = this.waiters.add(options, since);
-    if (!this.working) void this.work();
+    if (!this.working) void this.host.context.runInAsyncScope(() => this.work());
     return lease;
   }
 
@@ -137,9 +140,9 @@ export class LockLine {
   /** Looks who holds it, and rests until it is worth another try. */
   private async seeWhether(): Promise<Call> {
     const { store } = this.host;
-    let live: Holding[];
+    let live: readonly Holding[];
     try {
-      live = (await this.look()).filter(isLive);
+      ({ live } = await this.look());
       this.width = Math.max(1, (this.target.permits ?? 1) - live.length);
       if (this.isFree(live)) {
         this.waiters.dismissLate(this.width);
@@ -151,8 +154,7 @@ export class LockLine {
       this.waiters.refuse(error);
       return 'look';
     }
-    const first = live.reduce((a, b) => (a.left <= b.left ? a : b));
-    this.waiters.holder = heldLock(first);
+    const first = firstToEnd(live);
     this.waiters.dismissLate(0);
     if (this.token !== first.fencingToken) this.pause = firstPause;
     this.token = first.fencingToken;
@@ -166,9 +168,8 @@ export class LockLine {
     let token: number | undefined;
     for (const end = performance.now() + courtesy; performance.now() < end;) {
       try {
-        const rows = await this.look();
-        if (!this.isFree(rows.filter(isLive))) return 'look';
-        const last = rows.find(({ slot }) => slot === 0)?.fencingToken;
+        const { live, last } = await this.look();
+        if (!this.isFree(live)) return 'look';
         // Another has had it meanwhile.
         if (last !== (token ??= last)) return 'try';
       } catch (error) {
@@ -180,10 +181,13 @@ export class LockLine {
     return 'try';
   }
 
-  private async look(): Promise<Holding[]> {
+  /** Those who hold it, and the token of a lock's last holder. */
+  private async look(): Promise<{ live: readonly Holding[]; last: number | undefined }> {
     const rows = await this.host.store.look(this.target);
+    const live = rows.filter(isLive);
     this.waiters.isLookedAt = true;
-    return rows;
+    if (live.length > 0) this.waiters.holder = heldLock(firstToEnd(live));
+    return { live, last: rows.find(({ slot }) => slot === 0)?.fencingToken };
   }
 
   // At once the first time. If it looks free and cannot be had again and again, a guard is still open.
@@ -236,4 +240,8 @@ export class LockLine {
     this.call = undefined;
     return call;
   }
+}
+
+function firstToEnd(live: readonly Holding[]): Holding {
+  return live.reduce((a, b) => (a.left <= b.left ? a : b));
 }

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { LRUCache } from 'lru-cache';
 import type { Lease } from './lease';
 import { courtesy, LockLine, type LineHost } from './lock-line';
@@ -23,7 +24,8 @@ export class LockLines {
     timeout: number,
     take: LineHost['take'],
   ) {
-    this.host = { store, timeout, take, timer: new PollTimer(), empty: (line) => this.remove(line) };
+    const context = new AsyncResource('persistpg');
+    this.host = { store, timeout, take, context, timer: new PollTimer(), empty: (line) => this.remove(line) };
   }
 
   /** Whether who comes now comes behind others: of this process, or of another, who want what was just released. */

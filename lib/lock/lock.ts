@@ -1,23 +1,26 @@
 import type { TransactionManager } from '../database/transaction-manager';
 import type { Duration } from '../duration';
 
-/** A held lock. */
+/** A held lock; `await using` releases it at the end of the block. */
 export interface Lock extends AsyncDisposable {
   /** Its name. */
   readonly name: string;
   /** Who holds it. */
   readonly owner: string;
-  /** Grows with every acquisition of the name; hand it to what you write to. */
+  /** Grows with every acquisition of the name, of a semaphore with every one of the permit; hand it to what you write to. */
   readonly fencingToken: number;
-  /** When it ends unless renewed, by the database's clock. */
+  /** When it ends unless renewed, by the database's clock. For the holder it ends somewhat earlier, on its own monotonic clock. */
   readonly expiresAt: Date;
-  /** Fires with `LockLostError` as reason when the lock is lost. */
+  /** Fires with `LockLostError` as reason when the lock is lost, and when the instance is closed. */
   readonly signal: AbortSignal;
-  /** Prolongs it; throws `LockLostError` if it is no longer ours. */
+  /** Prolongs it by `ttl` from now, default its lease, and never shortens it; throws `LockLostError` if it is no longer ours. */
   renew(ttl?: Duration): Promise<void>;
-  /** Gives it up; `false` if it was no longer ours. */
+  /** Gives it up; `false` if it was no longer ours, or was released before. */
   release(): Promise<boolean>;
-  /** Throws `LockLostError` unless still ours; with a manager it keeps the lock's row locked until that transaction ends. */
+  /**
+   * Throws `LockLostError` unless still ours. With a manager it keeps the lock's row locked until that transaction ends: nobody can take the lock before, while it is renewed as ever.
+   * In REPEATABLE READ a take-over after the snapshot is a `DatabaseError` with SQLSTATE 40001.
+   */
   assertHeld(manager?: TransactionManager): Promise<void>;
 }
 
@@ -27,9 +30,9 @@ export interface LockOptions {
   ttl?: Duration;
   /** Renew by itself at a third of the lease; default `true`. */
   autoRenew?: boolean;
-  /** Holder; default a random one; the same owner may take the lock again: it gets a new token and the former handle is lost. */
+  /** Holder, 1 to 1 024 bytes; default a random one; the same owner may take the lock again: it gets a new token and the former handle is lost. */
   owner?: string;
-  /** Shown by `list()`. */
+  /** Shown by `list()`, 1 to 1 024 bytes. */
   description?: string;
 }
 
@@ -37,7 +40,7 @@ export interface LockOptions {
 export interface AcquireOptions extends LockOptions {
   /** Longest wait before `LockTimeoutError`; `Infinity` waits for ever; default 10 s. */
   wait?: Duration;
-  /** Gives up waiting. */
+  /** Gives up waiting: the call rejects with its reason. */
   signal?: AbortSignal;
 }
 

@@ -22,8 +22,8 @@ import { PgTransactionLocks } from './pg-transaction-locks';
 
 const topic = 'lock';
 
-/** Slots of a semaphore are swept a day after they were made or used last; within half of that they are there. */
-const slotsLast = 12 * 3_600_000;
+/** Slots of a semaphore are there for a day after they were made or used last, unless someone empties the table. */
+const slotsLast = 60_000;
 
 /** Leases as rows of the `lock` table. */
 export class PgLockStore implements LockStore {
@@ -36,6 +36,7 @@ export class PgLockStore implements LockStore {
   private readonly operations: TableOperations;
   /** Semaphores whose slots are there, and how many. */
   private readonly slots = new LRUCache<string, number>({ max: 1_000, ttl: slotsLast });
+  private readonly making = new Map<string, Promise<void>>();
   private subscription: Subscription | undefined;
 
   constructor(
@@ -140,9 +141,22 @@ export class PgLockStore implements LockStore {
     const take = () => this.batcher.submit(this.claims.acquirePermit, this.permits, name, claim, bytes, bytes, timeout);
     const lease = await take();
     if (lease !== undefined || (this.slots.get(name) ?? 0) >= claim.permits) return lease;
-    await this.batcher.submit(this.claims.makePermits, this.permits, name, claim.permits, bytes, bytes, timeout);
-    this.slots.set(name, claim.permits);
+    await this.makeSlots(name, claim.permits);
     return take();
+  }
+
+  /** Once for all who want them now. */
+  private makeSlots(name: string, permits: number): Promise<void> {
+    const key = `${name}\0${permits}`;
+    let making = this.making.get(key);
+    if (making === undefined) {
+      making = this.batcher
+        .submit(this.claims.makePermits, this.permits, name, permits, name.length, name.length, this.options.timeout)
+        .then(() => void this.slots.set(name, permits))
+        .finally(() => this.making.delete(key));
+      this.making.set(key, making);
+    }
+    return making;
   }
 
   private change<R>(kind: Kind<HoldingChange, R, Port>, id: HoldingId, ms: number, timeout: number): Promise<R> {

@@ -62,9 +62,9 @@ export class PgRateLimitStore implements RateLimitStore {
         return read(rules, results);
       },
       (error: unknown) => {
-        const instead = this.failure.hit(error, key, rules, cost, read);
+        this.failure.note(error);
         this.count('failed');
-        return instead;
+        return this.failure.hit(key, rules, cost, read);
       },
     );
   }
@@ -75,7 +75,8 @@ export class PgRateLimitStore implements RateLimitStore {
       const stored = await this.batcher.submit(this.tableOf(rules).peeks, this.space, key, rules, key.length, rowBytes, timeout);
       return peeked(rules, stored);
     } catch (error) {
-      return this.failure.peek(error, key, rules);
+      this.failure.note(error);
+      return this.failure.peek(key, rules);
     }
   }
 

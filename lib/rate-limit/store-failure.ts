@@ -1,5 +1,5 @@
-import { isPersistPgError, type PersistPgError } from '../persist-pg.errors';
 import { LRUCache } from 'lru-cache';
+import { isPersistPgError, type PersistPgErrorCode } from '../persist-pg.errors';
 import { LocalRateLimitStore, type LocalRows } from './local-rate-limit-store';
 import type { Results } from './rate-limit-store';
 import type { RuleSet } from './rule-set';
@@ -13,11 +13,14 @@ const retryAfter = 1_000;
 /** Milliseconds between two lines of the log. */
 const silence = 10_000;
 
+/** Who called wrongly, or set the module up so, is told. */
+const noFailures: readonly PersistPgErrorCode[] = ['INVALID_ARGUMENT', 'CONFIG', 'CLOSED'];
+
 /** What a hit gets when the store fails. */
 export class StoreFailure {
   private readonly local: LocalRateLimitStore;
-  private loggedAt = -Infinity;
-  private unlogged = 0;
+  private saidAt = -Infinity;
+  private unsaid = 0;
 
   constructor(
     private readonly policy: 'allow' | 'deny' | 'memory',
@@ -29,18 +32,27 @@ export class StoreFailure {
     );
   }
 
-  /** Answers a hit instead of the store, or throws the error on if it is no failure of the store. */
-  async hit<R>(error: unknown, key: string, rules: RuleSet, cost: number, read: (rules: RuleSet, results: Results) => R): Promise<R> {
-    this.expect(error);
+  /** Takes note of an error, or throws it on if it is no failure of the store. */
+  note(error: unknown): void {
+    if (!isPersistPgError(error) || noFailures.includes(error.code)) throw error;
+    this.unsaid++;
+    const now = performance.now();
+    if (now - this.saidAt < silence) return;
+    this.saidAt = now;
+    const what = { allow: 'allowed', deny: 'refused', memory: 'counted in this process alone' }[this.policy];
+    this.warn(`rate limits cannot be counted, hits are ${what} (${this.unsaid} since this was said last): ${error.message}`);
+    this.unsaid = 0;
+  }
+
+  /** Answers a hit instead of the store. */
+  async hit<R>(key: string, rules: RuleSet, cost: number, read: (rules: RuleSet, results: Results) => R): Promise<R> {
     if (this.policy === 'memory') return this.local.hit(key, rules, cost, read);
     return read(rules, this.made(rules, cost));
   }
 
   /** The same for a question that counts nothing. */
-  async peek(error: unknown, key: string, rules: RuleSet): Promise<Results> {
-    this.expect(error);
-    if (this.policy === 'memory') return this.local.peek(key, rules);
-    return this.made(rules, 0);
+  async peek(key: string, rules: RuleSet): Promise<Results> {
+    return this.policy === 'memory' ? this.local.peek(key, rules) : this.made(rules, 0);
   }
 
   /** What is counted here is reset with what is counted there. */
@@ -54,16 +66,5 @@ export class StoreFailure {
         ? { allowed: true, limit, remaining: limit - cost, resetMs: Math.ceil(window / 1_000), retryAfterMs: 0, ruleName: name }
         : { allowed: false, limit, remaining: 0, resetMs: retryAfter, retryAfterMs: retryAfter, ruleName: name },
     );
-  }
-
-  private expect(error: unknown): void {
-    if (!isPersistPgError(error) || ['INVALID_ARGUMENT', 'CONFIG', 'CLOSED'].includes(error.code)) throw error;
-    this.unlogged++;
-    const now = performance.now();
-    if (now - this.loggedAt < silence) return;
-    this.loggedAt = now;
-    const what = { allow: 'allowed', deny: 'refused', memory: 'counted in this process alone' }[this.policy];
-    this.warn(`rate limits cannot be counted, hits are ${what} (${this.unlogged} so far): ${(error as PersistPgError).message}`);
-    this.unlogged = 0;
   }
 }

@@ -19,7 +19,7 @@ const tombstone = `dead = true, data = '{}'::jsonb, user_id = null, user_since =
  * version that is locked.
  */
 export class SessionSql {
-  /** Milliseconds as an interval, whole numbers both: the only numbers in the texts. */
+  /** Both as intervals: options of the instance, which are part of its texts. */
   private readonly touchAfter: string;
   private readonly absoluteTtl: string | undefined;
 

@@ -98,6 +98,8 @@ export class ExpiredHandlers {
     this.warned.set(handler, performance.now());
     const what = handler.reliable ? 'they stay, and come again in a later sweep' : 'they are gone';
     const reason = error instanceof Error ? error.message : String(error);
-    this.options.warn(`${handler.name}() has failed on ${count} expired entries of the namespace "${handler.namespace}"; ${what}: ${reason}`);
+    this.options.warn(
+      `${handler.name}() has failed on ${count} expired entries of the namespace "${handler.namespace}"; ${what}: ${reason}`,
+    );
   }
 }

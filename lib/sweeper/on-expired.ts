@@ -1,7 +1,6 @@
-import { readFlag, readOptions } from '../argument-checks';
-import { nestedNamespace } from '../kv/kv-key';
+import { checkText, readFlag, readOptions } from '../argument-checks';
 import { text } from '../option-checks';
-import { ConfigError } from '../persist-pg.errors';
+import { ConfigError, InvalidArgumentError } from '../persist-pg.errors';
 import { defaultInstance } from '../persist-pg.tokens';
 import type { ExpiredEntry } from './expired-handlers';
 
@@ -12,6 +11,9 @@ export interface ExpiredMethod {
   readonly reliable: boolean;
   readonly instance: string;
 }
+
+/** Bytes. */
+const longestNamespace = 128;
 
 const expiredMethods = Symbol.for('nestjs-persistpg/1/expired-methods');
 
@@ -24,7 +26,7 @@ const expiredMethods = Symbol.for('nestjs-persistpg/1/expired-methods');
  * async abandoned(carts: readonly ExpiredEntry<Cart>[]): Promise<void> { for (const { key, value } of carts) await this.mails.remind(key, value); }
  */
 export function OnExpired(namespace: string, options: { reliable?: boolean; instance?: string } = {}) {
-  const name = namespace === '' ? '' : nestedNamespace('', namespace);
+  checkNamespace(namespace);
   const given = readOptions(options, ['reliable', 'instance']);
   const reliable = readFlag('reliable', given.reliable);
   const instance = text('instance', given.instance) ?? defaultInstance;
@@ -36,11 +38,21 @@ export function OnExpired(namespace: string, options: { reliable?: boolean; inst
     const isStatic = typeof target === 'function';
     if (isStatic || typeof descriptor?.value !== 'function') {
       const place = `${(isStatic ? target : target.constructor).name}.${String(property)}`;
-      throw new ConfigError(`@OnExpired() on ${place}: it is for methods of providers, not for static ones, properties, getters or setters`);
+      throw new ConfigError(
+        `@OnExpired() on ${place}: it is for methods of providers, not for static ones, properties, getters or setters`,
+      );
     }
-    const method: ExpiredMethod = { property, namespace: name, reliable, instance };
+    const method: ExpiredMethod = { property, namespace, reliable, instance };
     Reflect.defineMetadata(expiredMethods, [...methodsOf(target), method], target);
   };
+}
+
+// As the service of entries wants them; '' is the root.
+function checkNamespace(namespace: string): void {
+  checkText(namespace, longestNamespace, 'namespace');
+  if (namespace !== '' && namespace.split(':').includes('')) {
+    throw new InvalidArgumentError('namespace', `is ${JSON.stringify(namespace)}: a part between colons is empty`);
+  }
 }
 
 /** The methods of an object that are under it; a subclass that overrides one without it has none. */

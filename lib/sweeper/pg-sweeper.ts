@@ -48,7 +48,7 @@ export class PgSweeper extends Sweeper {
     super();
     this.settings = defaults;
     this.ports = portsOf(database);
-    this.handled = new HandledNamespaces(tables.find(({ handlers }) => handlers !== undefined)?.handlers, this.ports.meta);
+    this.handled = new HandledNamespaces(tables.find(({ handedOver }) => handedOver !== undefined)?.handedOver?.handlers, this.ports.meta);
     this.passes = new SweepPass(tables, this.ports, (walk, page) => this.claim(walk, page), instrumentation);
   }
 
@@ -144,7 +144,8 @@ export class PgSweeper extends Sweeper {
 }
 
 function portsOf(database: Database): SweeperPorts {
-  const send = (connection: Connection, text: string, values: unknown[]): Promise<(string | null)[][]> => connection.query({ text }, values);
+  const send = (connection: Connection, text: string, values: unknown[]): Promise<(string | null)[][]> =>
+    connection.query({ text }, values);
   return {
     meta: database.schema.table('meta'),
     query: (text, values) => database.bulk((connection) => send(connection, text, values)),

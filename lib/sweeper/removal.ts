@@ -1,9 +1,8 @@
-import { readValue } from '../kv/kv-row';
-import type { ExpiredEntry, ExpiredHandlers } from './expired-handlers';
+import type { ExpiredEntry } from './expired-handlers';
 import { StepSize } from './step-size';
 import { sweeperSql, type Removed } from './sweeper.sql';
 import type { Step, TablePart } from './table-part';
-import type { SweeperQuery, SweptTable } from './swept-table';
+import type { HandedOver, SweeperQuery, SweptTable } from './swept-table';
 
 type Rows = (string | null)[][];
 
@@ -56,13 +55,13 @@ export class PlainRemoval implements Removal {
   }
 
   async take(part: TablePart, rows: number, from: string, to: number): Promise<Batch> {
-    const { handlers, unless, keep = 0 } = this.table;
+    const { handedOver, unless, keep = 0 } = this.table;
     const { query, timed, meta } = this.ports;
     let removed: Omit<Removed, 'relation'> = { unless };
     const values: unknown[] = [];
-    if (handlers !== undefined && part.pages !== undefined) {
+    if (handedOver !== undefined && part.pages !== undefined) {
       removed = { unless, without: sweeperSql.handled(meta) };
-    } else if (handlers !== undefined) {
+    } else if (handedOver !== undefined) {
       // A table of this server cannot be looked at inside a statement that others run.
       const [handled] = await query(`select ${sweeperSql.handled(meta)}`, []);
       removed = { unless, without: '$3::text[]' };
@@ -82,19 +81,19 @@ export class HandedOverRemoval implements Removal {
 
   constructor(
     private readonly namespace: string,
-    private readonly handlers: ExpiredHandlers,
+    private readonly to: HandedOver,
     private readonly ports: SweeperPorts,
   ) {
     this.name = ` expired ${namespace}`;
   }
 
   isReady(): boolean {
-    return this.handlers.isFree(this.namespace);
+    return this.to.handlers.isFree(this.namespace);
   }
 
   async take(part: TablePart, rows: number, from: string, to: number): Promise<Batch> {
     const step = part.step({ handedOver: true }, rows, 0, from, to, this.namespace);
-    const { gone, taken, ms } = this.handlers.isReliable(this.namespace) ? await this.takeReliably(step) : await this.takeFirst(step);
+    const { gone, taken, ms } = this.to.handlers.isReliable(this.namespace) ? await this.takeReliably(step) : await this.takeFirst(step);
     const bytes = taken.reduce((sum, [, , , , , , size]) => sum + Number(size), 0);
     this.size.held(taken.length, bytes);
     // One that handled its entries before the others have failed may be told twice of them, but nobody is told of what stays.
@@ -128,10 +127,10 @@ export class HandedOverRemoval implements Removal {
 
   private async handOver(rows: Rows, reliable: boolean): Promise<boolean> {
     if (rows.length === 0) return true;
-    return this.handlers.handOver(this.namespace, reliable, () => rows.map(entryOf));
+    return this.to.handlers.handOver(this.namespace, reliable, () => rows.map((row) => this.entryOf(row)));
   }
-}
 
-function entryOf([, key, json, bytes, counter, expiresAt]: (string | null)[]): ExpiredEntry {
-  return { key: key!, value: readValue(json!, bytes!, counter!), expiredAt: new Date(Number(expiresAt)) };
+  private entryOf([, key, json, bytes, counter, expiresAt]: (string | null)[]): ExpiredEntry {
+    return { key: key!, value: this.to.read(json!, bytes!, counter!), expiredAt: new Date(Number(expiresAt)) };
+  }
 }

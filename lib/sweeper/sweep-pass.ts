@@ -39,7 +39,10 @@ export class SweepPass {
         const removal = new PlainRemoval(table, this.ports);
         plain.push(...parts.map((part) => walk(part, removal)));
         for (const handedOver of this.handedOverOf(table)) {
-          byNamespace.set(handedOver.name, parts.map((part) => walk(part, handedOver)));
+          byNamespace.set(
+            handedOver.name,
+            parts.map((part) => walk(part, handedOver)),
+          );
         }
       });
     }
@@ -61,9 +64,9 @@ export class SweepPass {
     removed(await table.trim(query, run.batchSize, () => !run.isSpent(trimShare)));
   }
 
-  private handedOverOf({ handlers }: SweptTable): HandedOverRemoval[] {
-    return (handlers?.namespaces ?? []).map((namespace) => {
-      const known = this.handedOver.get(namespace) ?? new HandedOverRemoval(namespace, handlers!, this.ports);
+  private handedOverOf({ handedOver }: SweptTable): HandedOverRemoval[] {
+    return (handedOver?.handlers.namespaces ?? []).map((namespace) => {
+      const known = this.handedOver.get(namespace) ?? new HandedOverRemoval(namespace, handedOver!, this.ports);
       this.handedOver.set(namespace, known);
       return known;
     });

@@ -85,7 +85,9 @@ where m.value ->> 'owner' = excluded.value ->> 'owner' or (m.value ->> 'until'):
 returning value ->> 'page'`,
 
   /** Notes for $2 ms that someone handles what expires in a namespace; $1 is its name after `expired `. */
-  handle: (meta: string): string => `insert into ${meta} as m (name, value) values ($1, to_jsonb(extract(epoch from ${now}) * 1000 + $2::float8))
+  handle: (
+    meta: string,
+  ): string => `insert into ${meta} as m (name, value) values ($1, to_jsonb(extract(epoch from ${now}) * 1000 + $2::float8))
 on conflict (name) do update set value = excluded.value`,
 
   /** An array of the namespaces that someone handles, for the inside of another statement: none that was noted before it is left out. */

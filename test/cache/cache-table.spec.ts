@@ -5,6 +5,7 @@ import type { PersistPgModuleOptions } from '../../lib/persist-pg.options';
 import { eventually, testDatabase } from '../support/database';
 import { openPersistPg } from '../support/instance';
 import { hasPgBouncer, PgBouncer } from '../support/pgbouncer';
+import { someoneElse } from '../support/someone-else';
 import { Workshop } from './behaviour/setup';
 
 const database = testDatabase();
@@ -92,6 +93,21 @@ describe('the table', () => {
     expect(await cache.deleteByTag('t')).toBe(1_498);
     expect(await cache.deletePrefix('k')).toBe(0);
     expect(await rows()).toEqual(['k7', 'k8']);
+  });
+
+  it('what changes while it is evicted does not end the eviction', async () => {
+    const { cache } = await open();
+    for (const evict of [() => cache.deleteByTag('t'), () => cache.deletePrefix('k')]) {
+      await Promise.all(Array.from({ length: 1_500 }, (_, i) => cache.set(`k${String(i).padStart(4, '0')}`, i, { tags: ['t'] })));
+      const other = await someoneElse(database);
+      await other.query(`update ${table} set at = now() + interval '1 h' where key in ('k0003', 'k0004', 'k0005')`);
+      const evicting = evict();
+      await eventually(async () => (await database.query(`select from pg_locks where not granted`)).length > 0);
+      await other.commit();
+      expect(await evicting).toBe(1_497);
+      expect(await rows()).toEqual(['k0003', 'k0004', 'k0005']);
+      await cache.delete('k0003', 'k0004', 'k0005');
+    }
   });
 
   it('a value was begun when its factory was', async () => {

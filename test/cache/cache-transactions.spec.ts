@@ -86,6 +86,20 @@ describe('what is done in a transaction', () => {
   });
 });
 
+it('what is set after the commit stays, though by tag and prefix there is another eviction after it', async () => {
+  for (let round = 0; round < 20; round++) {
+    await a.transaction(async (tx) => {
+      await tx.cache.deleteByTag('t');
+      await tx.cache.deletePrefix('k');
+    });
+    await a.cache.set('k', round, { tags: ['t'] });
+    await b.cache.set('k2', round, { tags: ['t'] });
+    expect(await b.cache.mget(['k', 'k2'])).toEqual([round, round]);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(await b.cache.mget(['k', 'k2'])).toEqual([round, round]);
+  }
+});
+
 describe('a load that began before the commit never stores the old rows', () => {
   const evictions: [name: string, evict: (tx: PersistPgTransaction) => Promise<unknown>][] = [
     ['delete', (tx) => tx.cache.delete('price')],

@@ -257,7 +257,7 @@ describe('a process that dies', () => {
     }
     work.give('value');
     expect(await Promise.all([leading, waiting])).toEqual(['value', 'value']);
-    expect(await claimOf('long')).toMatchObject({ claim: null });
+    expect(await claimOf('long')).toMatchObject({ claim: '', left: null });
   });
 
   it('a leader that was taken over does not store', async () => {

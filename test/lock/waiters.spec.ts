@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { PgPersistPg } from '../../lib/persist-pg';
@@ -127,6 +128,27 @@ it('a release that nobody else waits for is not told, and nobody listens before 
   expect(statements(/^lock_release$/)).toBeGreaterThanOrEqual(50);
   // But for the pulse that proves that it hears.
   expect(statements(/^notice$/)).toBeLessThanOrEqual(1);
+});
+
+it('a line goes on in no caller’s context', async () => {
+  const storage = new AsyncLocalStorage<string>();
+  const seen: (string | undefined)[] = [];
+  const count = (name: string, _by: number, labels?: Readonly<Record<string, string>>): void => {
+    if (name === 'persistpg_locks_total' && labels?.['event'] === 'acquired') seen.push(storage.getStore());
+  };
+  await using persist = openPersistPg({ url, schema, instrumentation: { count, gauge() {}, record() {} } });
+  const first = await persist.locks.acquire('e');
+  const waiting = ['one', 'two', 'three'].map((caller) =>
+    storage.run(caller, () =>
+      persist.locks.acquire('e').then(async (lock) => {
+        await lock.release();
+        return storage.getStore();
+      }),
+    ),
+  );
+  await first.release();
+  expect(await Promise.all(waiting)).toEqual(['one', 'two', 'three']);
+  expect(seen).toEqual([undefined, undefined, undefined, undefined]);
 });
 
 const isWanted = async (name: string): Promise<boolean> =>

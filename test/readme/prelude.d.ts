@@ -1,10 +1,11 @@
 // What the snippets of the README may use without saying where it comes from.
-import type { Collection, Duration, Kv, PersistPg } from 'nestjs-persistpg';
+import type { Collection, Duration, Kv, LockService, PersistPg } from 'nestjs-persistpg';
 import type { DataSource } from 'typeorm';
 
 declare global {
   const kv: Kv;
   const persist: PersistPg;
+  const locks: LockService;
   const dataSource: DataSource;
 
   // In the tables.

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { TablePart } from '../../lib/sweeper/table-part';
 import { openPersistPg } from '../support/instance';
 
 // Citus is not here, but what the sweeper asks it is: a catalog that names the tables it has distributed, and by which column.
@@ -48,14 +49,28 @@ describe.each([
     const seen: string[] = [];
     const namespace = `n ${String(column)}`;
     persist.expired.add({ namespace, reliable: true, name: 'it', handle: (all) => seen.push(...all.map(({ key }) => key)) });
-    persist.expired.add({ namespace: `plain ${namespace}`, reliable: false, name: 'it', handle: (all) => seen.push(...all.map(({ key }) => key)) });
+    persist.expired.add({
+      namespace: `plain ${namespace}`,
+      reliable: false,
+      name: 'it',
+      handle: (all) => seen.push(...all.map(({ key }) => key)),
+    });
     await persist.kv.mset(Array.from({ length: 2_500 }, (__, i) => [`k${i}`, i, '1h'] as const));
     await persist.kv.namespace(namespace).mset(Array.from({ length: 70 }, (__, i) => [`k${i}`, i, '1h'] as const));
     await persist.kv.namespace(`plain ${namespace}`).set('plain', 1, '1h');
     await inside.query(`update persistpg.kv set expires_at = expires_at - interval '2 hours'`);
     await persist.kv.set('lives', 1, '1h');
     await inside.query(`insert into persistpg.meta values ('expired theirs', to_jsonb(extract(epoch from now()) * 1000 + 60000))`);
-    await inside.query(`insert into persistpg.kv select 'theirs', key, value, bytes, counter, size, version, idx, now() - interval '1 hour', created_at, updated_at from persistpg.kv where key = 'lives'`);
+    await inside.query(
+      `insert into persistpg.kv select 'theirs', key, value, bytes, counter, size, version, idx, now() - interval '1 hour', created_at, updated_at from persistpg.kv where key = 'lives'`,
+    );
+    const [part] = await TablePart.of('persistpg.kv', (text, values) =>
+      persist.database.bulk((connection) => connection.query({ text }, values)),
+    );
+    expect(part!.pages).toBeUndefined();
+    const { text } = part!.step({}, 1, 0, '(0,0)', 1);
+    expect(text).toContain(column === undefined ? 'ctid = any' : 'key in (select key');
+    expect(text).not.toMatch(/ctid [<>]/);
     expect(await persist.sweeper.sweep()).toMatchObject({ kv: 2_571 });
     expect(seen).toHaveLength(71);
     const { rows } = await inside.query('select namespace, key from persistpg.kv order by namespace');

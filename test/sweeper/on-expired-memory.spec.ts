@@ -10,10 +10,14 @@ type InMemory = ReturnType<typeof createMemoryPersistPg>;
 onExpiredBehaviour({
   // As forMemory(), with options of the module.
   module: (options) =>
-    withProviders({ module: PersistPgTestingModule, global: true }, {}, {
-      provide: getPersistPgToken(PersistPg),
-      useFactory: () => createMemoryPersistPg(options),
-    }),
+    withProviders(
+      { module: PersistPgTestingModule, global: true },
+      {},
+      {
+        provide: getPersistPgToken(PersistPg),
+        useFactory: () => createMemoryPersistPg(options),
+      },
+    ),
   clear: async (persist) => void (await persist.kv.clear({ nested: true })),
   pass: async (persist, hours) => (persist as InMemory).advance(`${hours}h`),
 });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { OnExpired, PersistPgModule, type PersistPg } from '../../lib';
 import type { ExpiredEntry } from '../../lib';
 import type { PgPersistPg } from '../../lib/persist-pg';
@@ -75,7 +75,9 @@ describe('@OnExpired() over PostgreSQL', () => {
       `select (value #>> '{}')::float8 - extract(epoch from now()) * 1000 as left from ${database.schema}.meta where name = 'expired carts'`,
     );
     expect(Math.round(noted!.left / 3_600_000)).toBe(24);
-    await database.query(`update ${database.schema}.meta set value = to_jsonb(extract(epoch from now()) * 1000 - 1) where name = 'expired carts'`);
+    await database.query(
+      `update ${database.schema}.meta set value = to_jsonb(extract(epoch from now()) * 1000 - 1) where name = 'expired carts'`,
+    );
     expect(await without.sweeper.sweep()).toMatchObject({ kv: 1 });
   });
 
@@ -197,11 +199,11 @@ describe('@OnExpired() over PostgreSQL', () => {
     await pass(2);
     const other = new Client(database.url);
     await other.connect();
+    onTestFinished(() => other.end());
     await other.query('begin');
     await other.query(`update ${table} set expires_at = expires_at + interval '9 hours' where key = 'held'`);
     expect(await persist.sweeper.sweep()).toMatchObject({ kv: 1 });
     await other.query('commit');
-    await other.end();
     expect(await persist.kv.namespace('n').get('held')).toBe(1);
     expect(await persist.sweeper.sweep()).toMatchObject({ kv: 0 });
     expect(seen).toEqual(['a']);

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createPersistPg, type PersistPg } from '../../lib/persist-pg';
 import type { PersistPgModuleOptions } from '../../lib/persist-pg.options';
 import { eventually, testDatabase } from '../support/database';
@@ -46,11 +46,11 @@ describe('sweep()', () => {
     await fill(10, 0);
     const other = new Client(database.url);
     await other.connect();
+    onTestFinished(() => other.end());
     await other.query('begin');
     await other.query(`update ${table} set expires_at = expires_at + interval '3 hours' where key = 'expired3'`);
     expect(await persist.sweeper.sweep()).toMatchObject({ kv: 9 });
     await other.query('commit');
-    await other.end();
     expect(await persist.sweeper.sweep()).toMatchObject({ kv: 0 });
     expect(await persist.kv.get('expired3')).toBe(3);
   });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { open, type MakeLocks } from './setup';
 
 export function describeSemaphores(makeLocks: MakeLocks): void {
