@@ -212,8 +212,12 @@ export class PgPersistPg extends PersistPg {
       this.limits.close();
       const { shutdownTimeout } = this.options;
       const since = performance.now();
-      await Promise.all([this.locks.close(), this.cache.close()]);
+      const isIdle = this.locks.isIdle && this.cache.isIdle;
+      const ended = Promise.all([this.locks.close(), this.cache.close()]);
+      // What runs under a lock, or makes a value, may still need the others.
+      if (!isIdle) await ended;
       await this.batcher.close(Math.max(shutdownTimeout / 5, shutdownTimeout - (performance.now() - since)));
+      await ended;
       await this.database.close();
       await stopped;
     })();

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Instrumentation } from '../instrumentation';
 import { InvalidValueError, OperationTimeoutError } from '../persist-pg.errors';
 import { AllCacheNumbers, type CacheNumbers } from './cache-numbers';
-import { ownerLength, type CacheStore, type FoundEntry, type Payload } from './cache-store';
+import { ownerLength, type CacheStore, type FoundEntry, type Payload, type Spare, type StoredEntry } from './cache-store';
 import type { Eviction } from './eviction';
 import type { FactoryRuns } from './factory-run';
 import { Flights } from './flights';
@@ -40,6 +40,8 @@ export class CacheRoom {
   readonly claims = new Set<string>();
   readonly reports: Reports;
   private readonly patience: Patience;
+  /** Keys that were set since a transaction was committed whose evictions are about to be repeated. */
+  private readonly setLater = new Set<{ readonly namespace: string; readonly keys: Set<string> }>();
   private readonly numbers: AllCacheNumbers;
   private tokens = 0;
 
@@ -95,6 +97,13 @@ export class CacheRoom {
     return this.ask(namespace, this.near === undefined ? statement() : this.near.loadMany(namespace, keys, statement));
   }
 
+  /** Sets what is under a key, whatever there is. */
+  set(namespace: string, key: string, entry: StoredEntry): Promise<void | Silence> {
+    for (const later of this.setLater) if (later.namespace === namespace) later.keys.add(key);
+    this.flights.evict({ namespace, keys: [key] });
+    return this.write(namespace, key, () => this.store.set(namespace, key, entry));
+  }
+
   /** Writes what is under a key, by a statement. */
   write<R>(namespace: string, key: string, statement: () => Promise<R>): Promise<R | Silence> {
     return this.ask(namespace, this.near === undefined ? statement() : this.near.write(namespace, key, statement));
@@ -136,17 +145,26 @@ export class CacheRoom {
   }
 
   /** Evicts here what a transaction has evicted in the store, now that it is committed, or may be. */
-  committed(eviction: Eviction, at: number | undefined): void {
+  committed(eviction: Eviction): void {
     this.forget(eviction);
     const { namespace, tags, prefix } = eviction;
     if (tags === undefined && prefix === undefined) return;
-    // What has begun to be made between the eviction and the commit was made of the old rows. What is set after the commit stays.
+    // What has begun to be made between the eviction and the commit was made of the old rows. What is set here after the
+    // commit stays.
+    const later = { namespace, keys: new Set<string>() };
+    this.setLater.add(later);
+    const spare: Spare = () => {
+      this.setLater.delete(later);
+      return [...later.keys];
+    };
     const work = (): Promise<number> =>
-      tags === undefined ? this.store.deletePrefix(namespace, prefix!, at) : this.store.deleteByTags(namespace, tags, at);
-    this.evict(eviction, work).catch((error: unknown) => {
-      this.numbersOf(namespace).count('errors');
-      this.reports.say('cache entries that a transaction evicted by tag or prefix were not evicted once more after its end', error);
-    });
+      tags === undefined ? this.store.deletePrefix(namespace, prefix!, spare) : this.store.deleteByTags(namespace, tags, spare);
+    this.evict(eviction, work)
+      .catch((error: unknown) => {
+        this.numbersOf(namespace).count('errors');
+        this.reports.say('cache entries that a transaction evicted by tag or prefix were not evicted once more after its end', error);
+      })
+      .finally(() => this.setLater.delete(later));
   }
 
   /** Waits that long before another look at a key, or until it is heard to have changed. */

@@ -80,9 +80,8 @@ export class CacheService extends CacheFace {
     return found.map((copy) => copy ?? loaded[next++]);
   }
 
-  protected override async write(name: string, entry: StoredEntry): Promise<void | Silence> {
-    this.room.flights.evict({ namespace: this.namespaceName, keys: [name] });
-    return this.room.write(this.namespaceName, name, () => this.store.set(this.namespaceName, name, entry));
+  protected override write(name: string, entry: StoredEntry): Promise<void | Silence> {
+    return this.room.set(this.namespaceName, name, entry);
   }
 
   protected evict<R>(eviction: Eviction, work: () => Promise<R>): Promise<R> {

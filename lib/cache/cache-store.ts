@@ -82,6 +82,9 @@ export interface ClaimMark {
   readonly ttl: number;
 }
 
+/** Gives keys that an eviction leaves alone. Asked once, when it is decided what is from before. */
+export type Spare = () => readonly string[];
+
 /** A step of a walk over keys. */
 export interface KeyPage {
   readonly after: string | undefined;
@@ -107,13 +110,10 @@ export interface CacheStore {
   delete(namespace: string, keys: readonly string[]): Promise<number>;
   /** Makes an entry stale; true if it was fresh. A claim on it is over. */
   expire(namespace: string, key: string): Promise<boolean>;
-  /**
-   * Deletes, in steps, what has one of the tags and was begun before the call; gives how many could still be served. Of
-   * what was set, and not made by a factory, only what was set before the moment `setBefore` of the store's clock.
-   */
-  deleteByTags(namespace: string, tags: readonly string[], setBefore?: number): Promise<number>;
+  /** Deletes, in steps, what has one of the tags and was begun before the call; gives how many could still be served. */
+  deleteByTags(namespace: string, tags: readonly string[], spare?: Spare): Promise<number>;
   /** The same for keys that begin so. */
-  deletePrefix(namespace: string, prefix: string, setBefore?: number): Promise<number>;
+  deletePrefix(namespace: string, prefix: string, spare?: Spare): Promise<number>;
   /** Fresh entries in key order; a page shorter than its limit is no end, an empty one is. */
   entries(namespace: string, page: KeyPage): Promise<[key: string, entry: FoundEntry][]>;
   /** The same store in an open transaction of the app. */
@@ -122,14 +122,6 @@ export interface CacheStore {
 
 /** A store in an open transaction. */
 export interface JoinedStore extends CacheStore {
-  /** Has other processes evict, if and when the transaction commits; `ended` is called when it has ended. */
-  announce(eviction: Eviction, ended: (end: TransactionEnd) => void): Promise<void>;
-}
-
-/** How a transaction has ended. */
-export interface TransactionEnd {
-  /** If that is known. */
-  readonly committed: boolean | undefined;
-  /** When that was heard, on the store's clock, in milliseconds of the epoch: rather earlier than later. */
-  readonly at: number | undefined;
+  /** Has other processes evict, if and when the transaction commits; `ended` is called when it has ended, with whether it was committed, if that is known. */
+  announce(eviction: Eviction, ended: (committed: boolean | undefined) => void): Promise<void>;
 }

@@ -19,17 +19,12 @@ export class CacheWalkSql {
     return `select to_char(${now} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00')`;
   }
 
-  /** Milliseconds of the epoch, now and not when the statement began. */
-  clock(): string {
-    return `select date_part('epoch', clock_timestamp()) * 1000`;
-  }
-
-  /** Deletes rows of the namespace $1 begun before $2 with one of the tags $4; of those that were set, and not made by a factory, only what was set before $3, if that is given. */
+  /** Deletes rows of the namespace $1 begun before $2, but for the keys $3, with one of the tags $4. */
   deleteByTags(): string {
     return this.delete(`t.tags && $4::text[] and t.tags <> '{}'`);
   }
 
-  /** The same of rows after the key $4, between the bounds. */
+  /** Deletes rows of the namespace $1 begun before $2, but for the keys $3, after the key $4, between the bounds. */
   deletePrefix(prefix: string): { text: string; bounds: string[] } {
     const { where, bounds } = between(prefix, 5);
     return { text: this.delete(`t.key > $4 and ${where} order by t.key`), bounds };
@@ -62,12 +57,11 @@ from l where t.namespace = l.namespace and t.key = l.key returning t.key, l.serv
   // Chosen, then locked in key order, then deleted if they still are from before: what is written meanwhile stays. All that
   // were chosen come back, so that a full step is known for one.
   private delete(where: string): string {
-    const begun = `t.at < $2::timestamptz and ($3::float8 is null or t.claim is not null or t.at < to_timestamp($3::float8 / 1000))`;
     return `with c as materialized (
-  select t.namespace, t.key from ${this.table} t where t.namespace = $1 and ${begun} and ${where} limit ${walkStep}
+  select t.namespace, t.key from ${this.table} t where t.namespace = $1 and t.at < $2::timestamptz and t.key <> all($3::text[]) and ${where} limit ${walkStep}
 ), l as materialized (
   select t.namespace, t.key, ${isServable}
-  from c join ${this.table} t on t.namespace = c.namespace and t.key = c.key where ${begun} order by t.namespace, t.key for update of t
+  from c join ${this.table} t on t.namespace = c.namespace and t.key = c.key where t.at < $2::timestamptz order by t.namespace, t.key for update of t
 ), d as (
   delete from ${this.table} t using l where t.namespace = l.namespace and t.key = l.key returning t.key, l.servable
 )

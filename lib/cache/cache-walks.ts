@@ -4,7 +4,7 @@ import { prepared } from '../database/identifier';
 import type { WalkQuery } from '../operations/table-operations';
 import { readEntry } from './cache-reads';
 import type { CacheReadSql } from './cache-reads.sql';
-import type { FoundEntry, KeyPage } from './cache-store';
+import type { FoundEntry, KeyPage, Spare } from './cache-store';
 import { CacheWalkSql, walkStep } from './cache-walks.sql';
 
 /** What deletes or lists keys that it does not name, in steps: later calls are not held back by it, nor deleted. */
@@ -20,33 +20,29 @@ export class CacheWalks {
   }
 
   /** Deletes what has one of the tags and was begun before now: a value, or a claim to make one. Gives how many could still be served. */
-  async deleteByTags(query: WalkQuery, namespace: string, tags: readonly string[], setBefore?: number): Promise<number> {
+  async deleteByTags(query: WalkQuery, namespace: string, tags: readonly string[], spare?: Spare): Promise<number> {
     const cutoff = await this.now(query);
+    const spared = arrayLiteral(spare?.() ?? []);
     // Each step finds others than the one before: what was found is gone, or not from before any more.
     for (let total = 0; ;) {
-      const rows = await query({ text: this.sql.deleteByTags() }, [namespace, cutoff, setBefore ?? null, arrayLiteral(tags)]);
+      const rows = await query({ text: this.sql.deleteByTags() }, [namespace, cutoff, spared, arrayLiteral(tags)]);
       total += servable(rows);
       if (rows.length < walkStep) return total;
     }
   }
 
   /** Deletes what begins so and was begun before now, in key order. */
-  async deletePrefix(query: WalkQuery, namespace: string, prefix: string, setBefore?: number): Promise<number> {
+  async deletePrefix(query: WalkQuery, namespace: string, prefix: string, spare?: Spare): Promise<number> {
     const cutoff = await this.now(query);
+    const spared = arrayLiteral(spare?.() ?? []);
     const { text, bounds } = this.sql.deletePrefix(prefix);
     let after = '';
     for (let total = 0; ;) {
-      const rows = await query({ text }, [namespace, cutoff, setBefore ?? null, after, ...bounds]);
+      const rows = await query({ text }, [namespace, cutoff, spared, after, ...bounds]);
       total += servable(rows);
       if (rows.length < walkStep) return total;
       for (const [key] of rows) if (compareBytes(key!, after) > 0) after = key!;
     }
-  }
-
-  /** How far the database's clock is ahead of this process's monotonic one, in milliseconds; rather too little than too much. */
-  async clockAhead(query: WalkQuery): Promise<number> {
-    const [row] = await query({ text: this.sql.clock() }, []);
-    return Number(row![0]) - performance.now();
   }
 
   /** For transactions: empties rows with one of the tags; tells each page of keys. */

@@ -82,13 +82,13 @@ returning t.namespace, t.key, date_part('epoch', t.claim_until)`;
       row,
       carried,
       `payload = l.payload, bytes = decode(l.bytes, 'hex'), tags = l.tags::text[], fresh_until = ${freshEnd(times)}, expires_at = ${end(times)},
-  claim = '', claim_until = null, at = to_timestamp(l.began)`,
+  claim = null, claim_until = null, at = to_timestamp(l.began)`,
     );
   }
 
   /** Ends claims of rows of (namespace, key, token, mark, ms for which the mark stays); without a mark the row is free at once. */
   giveUp(carried: CarriedSettings): string {
-    return this.change({ mark: 'text', stay: 'float8' }, carried, `claim = coalesce(l.mark, ''), claim_until = ${after('l.stay')}`);
+    return this.change({ mark: 'text', stay: 'float8' }, carried, `claim = l.mark, claim_until = ${after('l.stay')}`);
   }
 
   /** Deletes rows of one namespace and tells which could still be served: $1 namespace, $2 keys. Locks in key order. */
@@ -114,7 +114,7 @@ delete from ${this.table} t using l where t.namespace = l.namespace and t.key = 
   select t.namespace, t.key, ${hasValue} and ${freshUntil} > ${now} as fresh from ${this.pairs(carried)} order by t.namespace, t.key for update of t
 )
 update ${this.table} t set fresh_until = case when l.fresh then ${now} else t.fresh_until end,
-  expires_at = case when l.fresh then ${now} + (t.expires_at - ${freshUntil}) else t.expires_at end, claim = left(t.claim, 0), claim_until = null
+  expires_at = case when l.fresh then ${now} + (t.expires_at - ${freshUntil}) else t.expires_at end, claim = null, claim_until = null
 from l where t.namespace = l.namespace and t.key = l.key returning t.namespace, t.key, l.fresh`;
   }
 

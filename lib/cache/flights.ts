@@ -47,6 +47,11 @@ export class Flights {
     }
   }
 
+  /** Whether nothing is being made. */
+  get isIdle(): boolean {
+    return this.all.size === 0;
+  }
+
   /** Resolves when nothing is being made any more. */
   async close(): Promise<void> {
     const all = [...this.all];

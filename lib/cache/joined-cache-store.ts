@@ -2,7 +2,7 @@ import type { Kind } from '../batching/kind';
 import type { Port } from '../database/lanes';
 import type { TransactionManager } from '../database/transaction-manager';
 import type { WalkQuery } from '../operations/table-operations';
-import type { Claim, FoundEntry, JoinedStore, KeyPage, StoredEntry, TransactionEnd } from './cache-store';
+import type { Claim, FoundEntry, JoinedStore, KeyPage, StoredEntry } from './cache-store';
 import type { CacheTable } from './cache-table';
 import type { Eviction } from './eviction';
 import type { NearCache } from './near-cache';
@@ -77,16 +77,11 @@ export class JoinedCacheStore implements JoinedStore {
     return this.walk('cache_scan', namespace, (query) => this.table.walks.entries(query, namespace, page));
   }
 
-  async announce(eviction: Eviction, ended: (end: TransactionEnd) => void): Promise<void> {
+  async announce(eviction: Eviction, ended: (committed: boolean | undefined) => void): Promise<void> {
     const { near } = this;
     const transaction = this.table.patient.database.transactions.of(this.manager);
-    let ahead: number | undefined;
-    transaction.onEnd((committed) => ended({ committed, at: ahead === undefined ? undefined : performance.now() + ahead }));
-    await transaction.inOrder(async () => {
-      if (near !== undefined) await near.announceIn(transaction, eviction);
-      if (eviction.keys !== undefined) return;
-      ahead = await this.table.walks.clockAhead((statement, values) => transaction.query(statement, values));
-    });
+    transaction.onEnd(ended);
+    if (near !== undefined) await transaction.inOrder(() => near.announceIn(transaction, eviction));
   }
 
   withManager(manager: TransactionManager): JoinedStore {

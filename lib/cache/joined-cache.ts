@@ -71,10 +71,10 @@ export class JoinedCache extends CacheFace {
   }
 
   protected async evict<R>(eviction: Eviction, work: () => Promise<R>): Promise<R> {
-    const announced = this.store.announce.bind(this.store, eviction, ({ committed, at }) => {
-      if (committed !== false) this.room.committed(eviction, at);
-    });
-    const [result] = await Promise.all([work(), announced()]);
+    const ended = (committed: boolean | undefined): void => {
+      if (committed !== false) this.room.committed(eviction);
+    };
+    const [result] = await Promise.all([work(), this.store.announce(eviction, ended)]);
     return result;
   }
 }

@@ -2,7 +2,18 @@ import type { Kind } from '../batching/kind';
 import type { Port } from '../database/lanes';
 import type { TransactionManager } from '../database/transaction-manager';
 import type { WalkQuery } from '../operations/table-operations';
-import type { CacheStore, Claim, ClaimMark, ClaimRequest, FoundEntry, JoinedStore, KeyPage, Payload, StoredEntry } from './cache-store';
+import type {
+  CacheStore,
+  Claim,
+  ClaimMark,
+  ClaimRequest,
+  FoundEntry,
+  JoinedStore,
+  KeyPage,
+  Payload,
+  Spare,
+  StoredEntry,
+} from './cache-store';
 import type { CacheTable } from './cache-table';
 import { JoinedCacheStore } from './joined-cache-store';
 import type { NearCache } from './near-cache';
@@ -54,12 +65,12 @@ export class PgCacheStore implements CacheStore {
     return this.table.patient.run('none', this.table.writes.expire, this.table.spaces.of(namespace), key, undefined, 16, 16);
   }
 
-  deleteByTags(namespace: string, tags: readonly string[], setBefore?: number): Promise<number> {
-    return this.walk('cache_delete_tag', namespace, (query) => this.table.walks.deleteByTags(query, namespace, tags, setBefore));
+  deleteByTags(namespace: string, tags: readonly string[], spare?: Spare): Promise<number> {
+    return this.walk('cache_delete_tag', namespace, (query) => this.table.walks.deleteByTags(query, namespace, tags, spare));
   }
 
-  deletePrefix(namespace: string, prefix: string, setBefore?: number): Promise<number> {
-    return this.walk('cache_delete_prefix', namespace, (query) => this.table.walks.deletePrefix(query, namespace, prefix, setBefore));
+  deletePrefix(namespace: string, prefix: string, spare?: Spare): Promise<number> {
+    return this.walk('cache_delete_prefix', namespace, (query) => this.table.walks.deletePrefix(query, namespace, prefix, spare));
   }
 
   entries(namespace: string, page: KeyPage): Promise<[key: string, entry: FoundEntry][]> {

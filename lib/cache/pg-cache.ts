@@ -34,6 +34,11 @@ export class PgCache extends CacheService {
     };
   }
 
+  /** Whether nothing is being made. */
+  get isIdle(): boolean {
+    return this.room.flights.isIdle;
+  }
+
   /** Gives up what is being made, so that others may make it. */
   close(): Promise<void> {
     return this.room.close();

@@ -118,6 +118,11 @@ export class LeasedLocks extends LockService {
     };
   }
 
+  /** Whether nothing is held. */
+  get isIdle(): boolean {
+    return this.leases.isIdle;
+  }
+
   /** Lets nobody wait any more, gives work under locks some time to end, and releases what is still held. */
   close(): Promise<void> {
     return this.leases.close(() => this.scopes.settled(), this.options.shutdownTimeout);

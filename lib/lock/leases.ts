@@ -94,6 +94,11 @@ export class Leases {
     this.lines.changed();
   }
 
+  /** Whether nothing is held. */
+  get isIdle(): boolean {
+    return this.keeper.all().length === 0;
+  }
+
   /** Lets nobody wait any more, tells all holders, and gives `settled` some time before all that is still held is released. */
   async close(settled: () => Promise<void>, timeout: number): Promise<void> {
     const end = performance.now() + timeout;

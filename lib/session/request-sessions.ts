@@ -42,8 +42,8 @@ export class RequestSessions {
 
   /** Writes what a request has changed; a session that it did not load, or not as this one, as a whole. */
   async save(sid: string, session: object, origin: SessionOrigin | undefined, client: RequestClient = {}): Promise<void> {
-    const base = origin?.sid === sid ? { loaded: origin.loaded } : {};
-    await this.sessions.save(sid, session as Record<string, unknown>, { ...base, ...client });
+    const options = origin?.sid === sid ? { ...client, loaded: origin.loaded } : client;
+    await this.sessions.save(sid, session as Record<string, unknown>, options);
   }
 
   /** Prolongs a session that a request has only read. That it has ended meanwhile is no error: there is nothing that gets lost. */

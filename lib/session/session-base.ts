@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '../persist-pg.errors';
 import { changesBetween, type Changes, type Fields } from './session-fields';
 import type { StoredSession } from './session-store';
+import type { LoadedSession } from './sessions';
 
 /**
  * What is known to be stored of a session: what a request has loaded, or has written itself. It stays as it was, whatever
@@ -8,12 +9,11 @@ import type { StoredSession } from './session-store';
  */
 export class SessionBase {
   readonly since = performance.now();
-  private known: Fields | undefined;
 
   constructor(
     /** Hash of the session id. */
     readonly id: string,
-    private readonly read: () => Fields,
+    private readonly known: Fields,
     private readonly stored: Omit<StoredSession, 'json'>,
   ) {}
 
@@ -22,7 +22,6 @@ export class SessionBase {
   }
 
   changesTo(fields: Fields): Changes | undefined {
-    this.known ??= this.read();
     return changesBetween(this.known, fields);
   }
 
@@ -34,19 +33,39 @@ export class SessionBase {
   }
 }
 
+/** What `load` gives; its base goes with it where nobody sees it. */
+class Loaded implements LoadedSession {
+  readonly #base: SessionBase;
+  readonly #bases: SessionBases;
+
+  constructor(
+    readonly data: Record<string, unknown>,
+    readonly expiresAt: Date,
+    base: SessionBase,
+    bases: SessionBases,
+  ) {
+    this.#base = base;
+    this.#bases = bases;
+  }
+
+  static baseOf(given: unknown, bases: SessionBases): SessionBase | undefined {
+    const isOurs = typeof given === 'object' && given !== null && #base in given && given.#bases === bases;
+    return isOurs ? given.#base : undefined;
+  }
+}
+
 /**
  * The bases of an instance, kept with the objects that they are of, never by session id: two requests of one session know
  * different things.
  */
 export class SessionBases {
-  private readonly loaded = new WeakMap<object, SessionBase>();
   private readonly written = new WeakMap<object, SessionBase>();
   /** When this process last ended a session, on the monotonic clock. */
   private lastEnd = -Infinity;
 
-  /** Keeps what was loaded with the object that was handed out for it. */
-  rememberLoaded(handedOut: object, base: SessionBase): void {
-    this.loaded.set(handedOut, base);
+  /** What is handed out for what was loaded. */
+  handOut(data: Record<string, unknown>, expiresAt: Date, base: SessionBase): LoadedSession {
+    return new Loaded(data, expiresAt, base, this);
   }
 
   /** Keeps what was written with the object it was made of: a second save of it must not write again what others have changed since. */
@@ -67,7 +86,7 @@ export class SessionBases {
     const before = this.written.get(data);
     const own = before?.id === id ? before : undefined;
     if (given === undefined || given === null) return { base: own, isLive: false };
-    const base = this.loaded.get(given as object);
+    const base = Loaded.baseOf(given, this);
     if (base === undefined) throw new InvalidArgumentError('loaded', 'must be what `load` gave');
     if (base.id !== id) throw new InvalidArgumentError('loaded', 'is of another session');
     return own === undefined || own.since < base.since ? { base, isLive: base.since > this.lastEnd } : { base: own, isLive: false };

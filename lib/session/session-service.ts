@@ -48,10 +48,10 @@ export class SessionService extends Sessions {
     const { json } = stored;
     const expiresAt = new Date(stored.expiresAt);
     const data = this.open(id, json);
+    // Before the request gets to work on it.
+    const base = new SessionBase(id, fieldsOf(data), stored);
     correctCookie(data, expiresAt);
-    const loaded: LoadedSession = Object.freeze({ data, expiresAt });
-    this.bases.rememberLoaded(loaded, new SessionBase(id, () => fieldsOf(this.open(id, json)), stored));
-    return loaded;
+    return this.bases.handOut(data, expiresAt, base);
   }
 
   async save(
@@ -164,7 +164,7 @@ export class SessionService extends Sessions {
     if (this.store.joined) return () => {};
     const now = Date.now();
     const expiresAt = end.at ?? now + this.settings.ttl;
-    return () => this.bases.rememberWritten(data, new SessionBase(id, () => fields, { userId, expiresAt, age: 0, life: expiresAt - now }));
+    return () => this.bases.rememberWritten(data, new SessionBase(id, fields, { userId, expiresAt, age: 0, life: expiresAt - now }));
   }
 
   private async end(id: string): Promise<boolean> {

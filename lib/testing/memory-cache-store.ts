@@ -1,5 +1,5 @@
 import { compareBytes } from '../database/byte-order';
-import type { Claim, ClaimMark, ClaimRequest, FoundEntry, JoinedStore, KeyPage, StoredEntry, TransactionEnd } from '../cache/cache-store';
+import type { Claim, ClaimMark, ClaimRequest, FoundEntry, JoinedStore, KeyPage, StoredEntry } from '../cache/cache-store';
 import { ownerLength } from '../cache/cache-store';
 import type { Eviction } from '../cache/eviction';
 import type { MemoryClock } from './memory-clock';
@@ -23,7 +23,7 @@ type Spaces = Map<string, Map<string, MemoryCacheRow>>;
 
 /** Keeps cache entries in this process. Every call takes effect before it returns its promise. */
 export class MemoryCacheStore implements JoinedStore {
-  private readonly atEnd: ((end: TransactionEnd) => void)[] = [];
+  private readonly atEnd: ((committed: boolean) => void)[] = [];
 
   constructor(
     private readonly clock: MemoryClock,
@@ -116,8 +116,8 @@ export class MemoryCacheStore implements JoinedStore {
     return this;
   }
 
-  async announce(_eviction: Eviction, ended: (end: TransactionEnd) => void): Promise<void> {
-    if (this.transaction === undefined) ended({ committed: true, at: undefined });
+  async announce(_eviction: Eviction, ended: (committed: boolean) => void): Promise<void> {
+    if (this.transaction === undefined) ended(true);
     else this.atEnd.push(ended);
   }
 
@@ -131,7 +131,7 @@ export class MemoryCacheStore implements JoinedStore {
       committed = true;
       return result;
     } finally {
-      for (const ended of store.atEnd) ended({ committed, at: undefined });
+      for (const ended of store.atEnd) ended(committed);
     }
   }
 

@@ -86,14 +86,14 @@ describe('what is done in a transaction', () => {
   });
 });
 
-it('what is set after the commit stays, though by tag and prefix there is another eviction after it', async () => {
+it('what this process sets after the commit stays, though by tag and prefix there is another eviction after it', async () => {
   for (let round = 0; round < 20; round++) {
     await a.transaction(async (tx) => {
       await tx.cache.deleteByTag('t');
       await tx.cache.deletePrefix('k');
     });
     await a.cache.set('k', round, { tags: ['t'] });
-    await b.cache.set('k2', round, { tags: ['t'] });
+    await a.cache.set('k2', round, { tags: ['t'] });
     expect(await b.cache.mget(['k', 'k2'])).toEqual([round, round]);
     await new Promise((resolve) => setTimeout(resolve, 10));
     expect(await b.cache.mget(['k', 'k2'])).toEqual([round, round]);

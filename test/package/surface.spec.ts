@@ -26,9 +26,12 @@ describe('the entry', () => {
     expect(Object.keys(core).toSorted()).toMatchInlineSnapshot(`
       [
         "By",
+        "CACHE",
         "CacheEvict",
         "Cached",
         "DatabaseError",
+        "FactoryFailedError",
+        "FactoryTimeoutError",
         "InjectCollection",
         "InjectKv",
         "InjectPersistPg",
@@ -44,6 +47,7 @@ describe('the entry', () => {
         "OperationTimeoutError",
         "PERSIST_PG",
         "PersistPg",
+        "PersistPgCache",
         "PersistPgError",
         "PersistPgModule",
         "QueueFullError",

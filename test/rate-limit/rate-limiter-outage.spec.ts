@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { PersistPgModuleOptions } from '../../lib/persist-pg.options';
+import { readRules } from '../../lib/rate-limit/rate-limit-rule';
 import type { RateLimitRule } from '../../lib/rate-limit/rate-limiter';
+import { RuleSet } from '../../lib/rate-limit/rule-set';
+import { StoreFailure } from '../../lib/rate-limit/store-failure';
 import { eventually, ownPostgres, testDatabase } from '../support/database';
 import { Journal, openPersistPg } from '../support/instance';
 import { someoneElse } from '../support/someone-else';
@@ -59,7 +62,7 @@ describe('a database that does not answer', () => {
 
   it('with onError memory, is stood in for by exact limits of this process', async () => {
     await using proxy = await tcpProxy(url);
-    await using persist = await open(proxy, { onError: 'memory', timeout: 100 });
+    await using persist = await open(proxy, { onError: 'memory', timeout: 400 });
     await persist.limiter.consume('stand-in', rule, 2);
     await proxy.stop();
     const blocking = { ...rule, blockDuration: '2h' } as const;
@@ -72,7 +75,7 @@ describe('a database that does not answer', () => {
 
   it('is not told later of hits that were not sent in time', async () => {
     await using proxy = await tcpProxy(url);
-    await using persist = await open(proxy, { timeout: 100 });
+    await using persist = await open(proxy, { timeout: 400 });
     await persist.limiter.consume('replay', { ...rule, limit: 1_000 });
     await proxy.stop();
     expect(await allowed(times(200, () => persist.limiter.consume('replay', { ...rule, limit: 1_000 })))).toEqual(times(200, () => true));
@@ -83,7 +86,7 @@ describe('a database that does not answer', () => {
 
   it('is not told twice of a hit whose answer got lost', async () => {
     await using proxy = await tcpProxy(url);
-    await using persist = await open(proxy, { timeout: 100 });
+    await using persist = await open(proxy, { timeout: 400 });
     await persist.limiter.consume('lost', rule);
     proxy.pause('answers');
     expect(await persist.limiter.consume('lost', rule)).toMatchObject({ allowed: true });
@@ -96,7 +99,7 @@ describe('a database that does not answer', () => {
   it('is counted, and said once in a while', async () => {
     await using proxy = await tcpProxy(url);
     const [journal, counters] = [new Journal(), new Counters()];
-    await using persist = await open(proxy, { onError: 'deny', timeout: 150 }, journal, counters);
+    await using persist = await open(proxy, { onError: 'deny', timeout: 400 }, journal, counters);
     await persist.limiter.consume('said', rule, 3);
     await persist.limiter.consume('said', rule);
     expect(counters.verdicts('allowed')).toBe(1);
@@ -117,6 +120,15 @@ describe('a database that does not answer', () => {
       await expect(change).rejects.toMatchObject({ code: 'OPERATION_TIMEOUT', outcomeUnknown: false });
     }
   });
+});
+
+it('what is counted while the store fails is bounded', async () => {
+  const failure = new StoreFailure('memory', () => {});
+  const once = new RuleSet(readRules({ limit: 1, window: '1h' }));
+  const hit = (key: string) => failure.hit(key, once, 1, (_, [result]) => result!.allowed);
+  for (let i = 0; i < 60_000; i++) await hit(`key ${i}`);
+  expect(await hit('key 59999')).toBe(false);
+  expect(await hit('key 0')).toBe(true);
 });
 
 it('a full queue is a failing store too, wrong arguments and a closed instance are not', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { NoticeListener } from '../../lib/database/notices';
 import type { PgPersistPg } from '../../lib/persist-pg';
 import type { PersistPgModuleOptions } from '../../lib/persist-pg.options';
 import type { RateLimitRule } from '../../lib/rate-limit/rate-limiter';
@@ -151,6 +152,18 @@ describe('what was refused', () => {
     expect(statements).toBeLessThanOrEqual(5);
     expect(written).toBeLessThanOrEqual(5);
   });
+});
+
+it('notices of other processes make the keys be forgotten, and all of them when some were missed', () => {
+  const log: unknown[] = [];
+  let heard: NoticeListener | undefined;
+  const subscribe = (_: string, listener: NoticeListener) => ((heard = listener), { ready: Promise.resolve(true), close: () => {} });
+  const resets = new ResetNotices({ subscribe } as never, (keys) => log.push(keys ?? 'all'));
+  resets.heardAt();
+  heard!.items(['a', 'b'], false);
+  heard!.missed();
+  expect(log).toEqual([['a', 'b'], 'all']);
+  resets.close();
 });
 
 it('listening ends when nobody has asked for a minute, and begins again', () => {

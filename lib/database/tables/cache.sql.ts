@@ -16,8 +16,8 @@ const cacheColumns = `
 
 /**
  * Cache entries, and who is making them. The value stands in `payload` or `bytes` as it was given, never parsed; in
- * neither while it is made for the first time. `claim` is empty where a factory has made the value, and null where it was
- * set. `fresh_until` is null where it is `expires_at`. A row may go when both `expires_at` and `claim_until` have passed.
+ * neither while it is made for the first time. `fresh_until` is null where it is `expires_at`. A row may go when both
+ * `expires_at` and `claim_until` have passed.
  */
 export const cacheStep: SchemaStep = {
   version: 7,

@@ -5,7 +5,8 @@ import { createTable, type SchemaStep } from '../schema-step';
  * further ones in arrays with an element each: most sets are one rule, and arrays cost PostgreSQL a sixth more.
  *
  * `used` is without what the last statement granted, which each rule has to add: RETURNING cannot show the row before, and so one
- * number tells what all rules have let through.
+ * number tells what all rules have let through. `asked`, `granted` and `definition` are that statement's; the last of them means
+ * nothing after it.
  */
 const rateLimitColumns = `
   key text collate "C" not null,

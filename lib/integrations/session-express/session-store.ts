@@ -101,5 +101,8 @@ function clientOf(session: object): RequestClient {
   const { req } = session as Carrier;
   const ip = req?.ip ?? req?.socket?.remoteAddress;
   const userAgent = req?.headers?.['user-agent'];
-  return { ...(ip !== undefined && { ip }), ...(userAgent !== undefined && { userAgent }) };
+  const client: RequestClient = {};
+  if (ip !== undefined) client.ip = ip;
+  if (userAgent !== undefined) client.userAgent = userAgent;
+  return client;
 }
