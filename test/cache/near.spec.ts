@@ -1,5 +1,8 @@
 import { DataSource } from 'typeorm';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Eviction } from '../../lib/cache/eviction';
+import { NearCache } from '../../lib/cache/near-cache';
+import type { Instrumentation } from '../../lib/instrumentation';
 import type { PgPersistPg } from '../../lib/persist-pg';
 import type { PersistPgModuleOptions } from '../../lib/persist-pg.options';
 import { eventually, testDatabase } from '../support/database';
@@ -13,13 +16,12 @@ const table = `${database.schema}.cache`;
 /** On a busy machine a heartbeat may be late, and nothing is served meanwhile. */
 const patiently = { deadline: 15_000 };
 
+type Changes = PersistPgModuleOptions & { dataSource?: DataSource };
+
 /** An instance that serves near copies already. */
-async function open(
-  options: Partial<PersistPgModuleOptions> = {},
-  near = { ttl: '1m' as const },
-  journal = new Journal(),
-): Promise<PgPersistPg> {
-  const persist = openPersistPg({ url: database.url, schema: database.schema, ...options, cache: { timeout: '5s', near } }, journal);
+async function open(options: Changes = {}, near = { ttl: '1m' as const }, journal = new Journal()): Promise<PgPersistPg> {
+  const source = options.dataSource === undefined ? { url: database.url } : {};
+  const persist = openPersistPg({ ...source, schema: database.schema, ...options, cache: { timeout: '5s', near } }, journal);
   onTestFinished(() => persist.close());
   await serving(persist);
   return persist;
@@ -170,7 +172,11 @@ describe('near copies', () => {
   });
 
   it('a copy that is to be refreshed ahead is looked up in the table, where one process makes it anew', async () => {
-    const [a, b] = [await open(), await open()];
+    let claims = 0;
+    const count: Instrumentation['count'] = (name, by, labels) => {
+      if (name === 'persistpg_statements_total' && labels?.['kind'] === 'cache_claim') claims += by;
+    };
+    const [a, b] = [await open(), await open({ instrumentation: { count, gauge() {}, record() {} } })];
     await a.cache.set('ageing', 'old', 1_000);
     await a.cache.get('ageing');
     const work = new Workshop<string>();
@@ -182,6 +188,8 @@ describe('near copies', () => {
     work.give('new');
     await eventually(async () => (await ask(a)) === 'new' && (await ask(b)) === 'new');
     expect(work.runs).toBe(1);
+    // Whoever sees that it is being made does not even try.
+    expect(claims).toBe(0);
   });
 
   it('evictions heard of another process are not undone by what is made meanwhile', async () => {
@@ -204,11 +212,47 @@ describe('near copies', () => {
   });
 });
 
+it('who waits for a key is woken by a notice of it, or when its time is over', async () => {
+  let hear!: (items: readonly string[], own: boolean) => void;
+  const published: string[] = [];
+  const bus: ConstructorParameters<typeof NearCache>[0] = {
+    provenAt: undefined,
+    subscribe: (_topic, listener) => {
+      hear = listener.items.bind(listener);
+      return { ready: Promise.resolve(true), close() {} };
+    },
+    publish: (_topic, item) => void published.push(item),
+    publishIn: async () => {},
+  };
+  const heard: Eviction[] = [];
+  const cache = new NearCache(
+    bus,
+    { maxEntries: 1, ttl: 1_000 },
+    () => {},
+    (eviction) => void heard.push(eviction),
+  );
+  await cache.load('n:1', 'k', async () => undefined);
+  cache.announce({ namespace: 'n:1', keys: ['k:2', 'other'] });
+  cache.announce({ namespace: '', tags: ['t'] });
+  cache.announce({ namespace: '', prefix: '' });
+  const waits = ['k:2', 'never'].map((key, i) => cache.changed('n:1', key, i === 0 ? 60_000 : 20));
+  hear(published, true);
+  expect(heard).toEqual([]);
+  hear(published, false);
+  await Promise.all(waits);
+  expect(heard).toEqual([
+    { namespace: 'n:1', keys: ['k:2'] },
+    { namespace: 'n:1', keys: ['other'] },
+    { namespace: '', tags: ['t'] },
+    { namespace: '', prefix: '' },
+  ]);
+});
+
 describe('near copies and transactions', () => {
   it('go in all processes after the commit, not before, and not after a rollback', async () => {
     const dataSource = await new DataSource({ type: 'postgres', url: database.url }).initialize();
     onTestFinished(() => dataSource.destroy());
-    const [a, b] = [await open({ url: undefined as never, dataSource } as never), await open()];
+    const [a, b] = [await open({ dataSource }), await open()];
     const changes: ((cache: PgPersistPg['cache']) => Promise<unknown>)[] = [
       (cache) => cache.set('k', 'new'),
       (cache) => cache.delete('k'),
