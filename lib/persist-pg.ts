@@ -98,8 +98,8 @@ const lockRowsLast = 24 * 3_600_000;
 /** The instance over PostgreSQL. */
 export class PgPersistPg extends PersistPg {
   readonly kv: Kv;
-  readonly cache: PgCache;
-  readonly locks: LeasedLocks;
+  readonly cache: PersistPgCache;
+  readonly locks: LockService;
   readonly limiter: RateLimiter;
   readonly reservations: Reservations;
   readonly sessions: Sessions;
@@ -112,6 +112,9 @@ export class PgPersistPg extends PersistPg {
   /** @internal */
   readonly batcher: Batcher<Port>;
   private readonly table: KvTable;
+  /** @internal */
+  readonly pgCache: PgCache;
+  private readonly leasedLocks: LeasedLocks;
   private readonly limits: PgRateLimitStore;
   private closing: Promise<void> | undefined;
 
@@ -147,8 +150,10 @@ export class PgPersistPg extends PersistPg {
     const { maxKeyLength, maxValueSize, timeout } = options;
     this.table = new KvTable(this.database, this.batcher, options);
     this.kv = new KvService(new PgKvStore(this.table), { maxKeyLength, maxValueSize, timeout, defaultTtl: kv.ttl });
-    this.cache = new PgCache(this.database, this.batcher, options, (message) => logger.warn(message));
-    this.locks = new LeasedLocks(new PgLockStore(this.database, this.batcher, options), options, (message) => logger.warn(message));
+    this.cache = this.pgCache = new PgCache(this.database, this.batcher, options, (message) => logger.warn(message));
+    this.locks = this.leasedLocks = new LeasedLocks(new PgLockStore(this.database, this.batcher, options), options, (message) =>
+      logger.warn(message),
+    );
     this.limits = new PgRateLimitStore(this.database, this.batcher, options, (message) => logger.warn(message));
     this.limiter = new RateLimiterService(this.limits);
     const reservations = new ReservationTable(this.database, this.batcher, options);
@@ -169,7 +174,7 @@ export class PgPersistPg extends PersistPg {
           byHand: kv.expiry === 'manual',
           never: kv.expiry === 'ignore',
         },
-        this.cache.swept,
+        this.pgCache.swept,
         { name: 'lock', relation: this.database.schema.table('lock'), keep: lockRowsLast },
         ...this.limits.tables.map((relation) => ({ name: 'rate_limit' as const, relation })),
         { name: 'session', relation: this.database.schema.table('session') },
@@ -212,8 +217,8 @@ export class PgPersistPg extends PersistPg {
       this.limits.close();
       const { shutdownTimeout } = this.options;
       const since = performance.now();
-      const isIdle = this.locks.isIdle && this.cache.isIdle;
-      const ended = Promise.all([this.locks.close(), this.cache.close()]);
+      const isIdle = this.leasedLocks.isIdle && this.pgCache.isIdle;
+      const ended = Promise.all([this.leasedLocks.close(), this.pgCache.close()]);
       // What runs under a lock, or makes a value, may still need the others.
       if (!isIdle) await ended;
       await this.batcher.close(Math.max(shutdownTimeout / 5, shutdownTimeout - (performance.now() - since)));

@@ -35,7 +35,7 @@ async function claimOf(key: string): Promise<{ claim: string | null; left: numbe
 
 describe('one run in the cluster', () => {
   it('who asks while another process makes the value waits for it', async () => {
-    const [a, b] = [open().cache, open().cache];
+    const [a, b] = [open().pgCache, open().pgCache];
     const work = new Workshop<string>();
     const leading = a.getOrSet('waited', work.factory);
     await work.busy();
@@ -69,7 +69,7 @@ describe('one run in the cluster', () => {
   });
 
   it('the failure of a factory reaches those who wait elsewhere, and is not repeated there', async () => {
-    const [a, b] = [open().cache, open().cache];
+    const [a, b] = [open().pgCache, open().pgCache];
     const work = new Workshop<string>();
     const leading = a.getOrSet('fails', work.factory).catch((error: unknown) => error);
     await work.busy();
@@ -90,7 +90,7 @@ describe('one run in the cluster', () => {
   });
 
   it('a failure is told for a second only', async () => {
-    const [a, b] = [open().cache, open().cache];
+    const [a, b] = [open().pgCache, open().pgCache];
     await expect(a.getOrSet('failed', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect((await claimOf('failed'))!.left).toBeLessThanOrEqual(1_000);
     await database.query(`update ${table} set claim_until = now() where key = 'failed'`);
@@ -98,7 +98,7 @@ describe('one run in the cluster', () => {
   });
 
   it('with a stale value, every waiter gets that when the factory fails', async () => {
-    const [a, b] = [open().cache, open().cache];
+    const [a, b] = [open().pgCache, open().pgCache];
     await a.set('grace', 'old', { grace: '1h' });
     await a.expire('grace');
     const work = new Workshop<string>();
@@ -112,7 +112,7 @@ describe('one run in the cluster', () => {
   });
 
   it('with softTimeout, a stale value is served while another process makes the value', async () => {
-    const [a, b] = [open().cache, open().cache];
+    const [a, b] = [open().pgCache, open().pgCache];
     await a.set('soft', 'old', { grace: '1h' });
     await a.expire('soft');
     const work = new Workshop<string>();
@@ -125,7 +125,7 @@ describe('one run in the cluster', () => {
   });
 
   it('a factory that never ends holds up others until its hard timeout', async () => {
-    const [a, b] = [open().cache, open().cache];
+    const [a, b] = [open().pgCache, open().pgCache];
     const leading = a.getOrSet('endless', () => new Promise(() => {}), { hardTimeout: 300 }).catch((error: unknown) => error);
     await eventually(() => claimOf('endless'));
     const waiting = b.getOrSet('endless', () => 'second run').catch((error: unknown) => error);
@@ -134,7 +134,7 @@ describe('one run in the cluster', () => {
   });
 
   it('who waits does so no longer than its own hard timeout', async () => {
-    const [a, b] = [open().cache, open().cache];
+    const [a, b] = [open().pgCache, open().pgCache];
     const work = new Workshop<string>();
     const leading = a.getOrSet('slow', work.factory);
     await work.busy();
@@ -144,7 +144,7 @@ describe('one run in the cluster', () => {
   });
 
   it('a factory that gives nothing to keep lets those who wait run their own', async () => {
-    const [a, b] = [open().cache, open().cache];
+    const [a, b] = [open().pgCache, open().pgCache];
     const work = new Workshop<undefined>();
     const leading = a.getOrSet('nothing', work.factory);
     await work.busy();
@@ -176,7 +176,7 @@ describe('one run in the cluster', () => {
   });
 
   it('what another process evicts while a value is made is not brought back', async () => {
-    const [a, b] = [open().cache, open().cache];
+    const [a, b] = [open().pgCache, open().pgCache];
     for (const evict of [() => b.delete('e'), () => b.deleteByTag('t'), () => b.deletePrefix('e'), () => b.clear(), () => b.expire('e')]) {
       const work = new Workshop<string>();
       const leading = a.getOrSet('e', work.factory, { tags: ['t'] });
@@ -196,7 +196,7 @@ describe('one run in the cluster', () => {
   });
 
   it('what is evicted while a stale value is made anew is gone for good', async () => {
-    const [a, b] = [open().cache, open().cache];
+    const [a, b] = [open().pgCache, open().pgCache];
     await a.set('s', 'old', { grace: '1h', tags: ['t'] });
     await a.expire('s');
     const work = new Workshop<string>();
@@ -212,7 +212,7 @@ describe('one run in the cluster', () => {
 
 describe('a process that dies', () => {
   it('is waited for until its claim is over, then exactly one takes over', async () => {
-    const [a, b] = [open().cache, open().cache];
+    const [a, b] = [open().pgCache, open().pgCache];
     await a.set('orphan', 'old', { grace: '1h' });
     await a.expire('orphan');
     // As a process leaves it that was killed while its factory ran.
@@ -293,7 +293,7 @@ describe('a process that dies', () => {
     const leading = a.getOrSet('waits', work.factory);
     await work.busy();
     const waiting = b.cache.getOrSet('waits', () => 'x').catch((error: unknown) => error);
-    await eventually(() => b.cache.room.flights.has('', 'waits'));
+    await eventually(() => b.pgCache.room.flights.has('', 'waits'));
     await b.close();
     expect(await waiting).toMatchObject({ code: 'CLOSED' });
     work.give('value');

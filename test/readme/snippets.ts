@@ -77,7 +77,7 @@ function moduleOf({ line, code, runs }: Block): string {
 
 function checked(line: string): string {
   const made = line
-    .replace(/^(\s*(?:const \w+ = )?)(await .+); \/\/ => (.+)$/, '$1check($2, $3);')
+    .replace(/^(\s*(?:const \w+ = )?)([^\s].*); \/\/ => (.+)$/, '$1check($2, $3);')
     .replace(/^(\s*)await (.+); \/\/ throws (\w+)$/, `$1await checkThrows(() => $2, '$3');`);
   if (/\/\/ (=>|throws)/.test(made)) throw new Error(`README.md says what cannot be checked: ${line}`);
   return made;

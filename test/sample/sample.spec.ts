@@ -254,6 +254,15 @@ describe('signing up', () => {
   });
 });
 
+it('serves metrics as Prometheus reads them', async () => {
+  await shop.get('/products/rye-bread');
+  const { status, text } = await shop.get('/metrics');
+  expect(status).toBe(200);
+  expect(Number(/^persistpg_operations_total\{kind="incr",outcome="ok"\} (\d+)$/m.exec(text)?.[1])).toBeGreaterThan(0);
+  expect(text).toMatch(/^persistpg_statement_ms_bucket\{le="5",kind="incr"\} \d+$/m);
+  expect(text).toContain('# TYPE persistpg_queued gauge');
+});
+
 it('ends by itself on SIGTERM, and leaves nothing connected', async () => {
   expect(await shop.close()).toEqual({ code: 0, signal: null });
   await eventually(async () => (await ask('select from pg_stat_activity where datname = $1', [database.name])).length === 0);
@@ -287,13 +296,4 @@ it('serves health: up, down within its timeout while the database is away, and u
   } finally {
     await other.close();
   }
-});
-
-it('serves metrics as Prometheus reads them', async () => {
-  await shop.get('/products/rye-bread');
-  const { status, text } = await shop.get('/metrics');
-  expect(status).toBe(200);
-  expect(Number(/^persistpg_operations_total\{kind="incr",outcome="ok"\} (\d+)$/m.exec(text)?.[1])).toBeGreaterThan(0);
-  expect(text).toMatch(/^persistpg_statement_ms_bucket\{le="5",kind="incr"\} \d+$/m);
-  expect(text).toContain('# TYPE persistpg_queued gauge');
 });
