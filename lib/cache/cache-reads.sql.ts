@@ -3,7 +3,8 @@ const bigValue = 256 * 1024;
 
 const now = 'statement_timestamp()';
 
-const ms = (interval: string): string => `date_part('epoch', ${interval}) * 1000`;
+// Whole ones: most of a row that is not the value is these texts.
+const ms = (interval: string): string => `floor(date_part('epoch', ${interval}) * 1000)::bigint`;
 
 /** Until when the row `t` is fresh. */
 export const freshUntil = 'coalesce(t.fresh_until, t.expires_at)';

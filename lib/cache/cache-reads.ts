@@ -80,14 +80,18 @@ export class CacheReads {
   private async rows(units: readonly ReadUnit<any>[], port: Port): Promise<UnitRows[]> {
     const [{ space, keys, key }] = units as [ReadUnit<any>];
     if (units.length === 1 && keys.length === 1) return [await port.query(this.one, [space.name, key])];
-    const all = units.flatMap((unit) => unit.keys);
-    if (units.every((unit) => unit.space === space)) {
-      const found = new Map<string, Row>();
+    const all: string[] = [];
+    let isWithin = true;
+    for (const unit of units) {
+      for (const each of unit.keys) all.push(each);
+      isWithin &&= unit.space === space;
+    }
+    const found = new Map<string, Row>();
+    if (isWithin) {
       for (const row of await port.query(this.many, [space.name, arrayLiteral(all)])) found.set(row.shift()!, row);
       return units.map((unit) => unit.keys.map((each) => found.get(each)));
     }
     const namespaces = units.flatMap((unit) => unit.keys.map(() => unit.space.name));
-    const found = new Map<string, Row>();
     for (const row of await port.query(this.across, [arrayLiteral(namespaces), arrayLiteral(all)])) {
       found.set(`${row[0]}\0${row[1]}`, row.slice(2));
     }

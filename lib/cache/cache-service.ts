@@ -54,6 +54,7 @@ export class CacheService extends CacheFace {
   /** @internal The entries of this namespace as they are kept. */
   kept(): KeptEntries {
     return {
+      findOne: (key) => this.findOneKept(key),
       find: (keys) => this.findKept(keys),
       put: (key, payload, ttl) => this.put(key, payload, ttl),
       delete: (keys) => this.delete(...keys),
@@ -91,11 +92,19 @@ export class CacheService extends CacheFace {
   private async findKept(keys: readonly string[]): Promise<(FoundEntry | undefined)[]> {
     const different = [...new Set(keys.map((key) => this.checkKey(key)))];
     const found = await this.findMany(different);
-    const fresh = new Map(different.map((key, i) => [key, isFresh(found[i]) ? found[i] : undefined]));
-    return keys.map((key) => {
-      this.numbers.count(fresh.get(key) === undefined ? 'misses' : 'hits');
-      return fresh.get(key);
-    });
+    const byKey = new Map(different.map((key, i) => [key, found[i]]));
+    return keys.map((key) => this.counted(byKey.get(key)));
+  }
+
+  private async findOneKept(key: string): Promise<FoundEntry | undefined> {
+    const found = this.find(this.checkKey(key));
+    return this.counted(found instanceof Promise ? await found : found);
+  }
+
+  private counted(found: FoundEntry | Silence | undefined): FoundEntry | undefined {
+    const fresh = isFresh(found) ? found : undefined;
+    this.numbers.count(fresh === undefined ? 'misses' : 'hits');
+    return fresh;
   }
 
   private async put(key: string, payload: Payload, ttl: number): Promise<boolean> {

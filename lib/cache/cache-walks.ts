@@ -1,6 +1,6 @@
 import { arrayLiteral } from '../database/array-literal';
 import { compareBytes } from '../database/byte-order';
-import { prepared } from '../database/identifier';
+import { prepared, type Statement } from '../database/identifier';
 import type { WalkQuery } from '../operations/table-operations';
 import { readEntry } from './cache-reads';
 import type { CacheReadSql } from './cache-reads.sql';
@@ -10,13 +10,17 @@ import { CacheWalkSql, walkStep } from './cache-walks.sql';
 /** What deletes or lists keys that it does not name, in steps: later calls are not held back by it, nor deleted. */
 export class CacheWalks {
   private readonly sql: CacheWalkSql;
+  private readonly page: Statement;
+  private readonly big: Statement;
 
   constructor(
     /** Quoted name of the table. */
     table: string,
-    private readonly reads: CacheReadSql,
+    reads: CacheReadSql,
   ) {
     this.sql = new CacheWalkSql(table);
+    this.page = prepared(reads.page());
+    this.big = prepared(reads.findBig());
   }
 
   /** Deletes what has one of the tags and was begun before now: a value, or a claim to make one. Gives how many could still be served. */
@@ -58,11 +62,11 @@ export class CacheWalks {
 
   /** Fresh entries in key order. */
   async entries(query: WalkQuery, namespace: string, { after, limit }: KeyPage): Promise<[key: string, entry: FoundEntry][]> {
-    const rows = await query(prepared(this.reads.page()), [namespace, after ?? '', limit]);
+    const rows = await query(this.page, [namespace, after ?? '', limit]);
     const entries: [string, FoundEntry][] = [];
     for (const [key, ...columns] of rows as [string, ...(string | null)[]][]) {
       const isBig = columns[2] !== null;
-      const [row] = isBig ? await query(prepared(this.reads.findBig()), [namespace, key]) : [columns];
+      const [row] = isBig ? await query(this.big, [namespace, key]) : [columns];
       if (row !== undefined) entries.push([key, readEntry(row)]);
     }
     return entries;

@@ -127,6 +127,8 @@ export class Source {
     } finally {
       clearInterval(patience);
     }
+    // A server that goes down may say so together with its welcome, before whoever asked for the client can listen.
+    poolOf(dataSource).on('connect', (client) => client.on('error', () => {}));
     if (this.closed) await dataSource.destroy();
     else this.dataSource = dataSource;
     return dataSource;

@@ -41,7 +41,8 @@ export class KeyvAdapter {
   }
 
   async get(key: string): Promise<Wrapped | string | undefined> {
-    return (await this.getMany([key]))[0];
+    const found = await this.entries.findOne(key);
+    return found && unwrapped(found);
   }
 
   async getMany(keys: readonly string[]): Promise<(Wrapped | string | undefined)[]> {
@@ -57,7 +58,7 @@ export class KeyvAdapter {
   }
 
   async has(key: string): Promise<boolean> {
-    return (await this.entries.find([key]))[0] !== undefined;
+    return (await this.entries.findOne(key)) !== undefined;
   }
 
   async hasMany(keys: readonly string[]): Promise<boolean[]> {

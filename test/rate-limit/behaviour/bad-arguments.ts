@@ -38,6 +38,8 @@ const bad: [what: string, argument: string, call: (limiter: RateLimiter) => Prom
     'rule.limit',
     (limiter) => limiter.consume('k', { limit: 1_001, window: 1, algorithm: 'token-bucket' }),
   ],
+  ['a window that is a symbol', 'rule.window', (limiter) => limiter.consume('k', { ...rule, window: Symbol('window') as never })],
+  ['an algorithm in a list', 'rule.algorithm', (limiter) => limiter.consume('k', { ...rule, algorithm: ['fixed-window'] as never })],
   ['no rule', 'rule', (limiter) => limiter.consume('k', undefined as never)],
   ['an empty list', 'rule', (limiter) => limiter.consume('k', [])],
   ['null in a list', 'rule', (limiter) => limiter.consume('k', [null as never])],
