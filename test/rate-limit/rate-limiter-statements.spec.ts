@@ -112,18 +112,18 @@ describe('hits that are called at once', () => {
 it('rows are changed in place', async () => {
   const own = `${schema}_hot`;
   const persist = openPersistPg({ url, schema: own, rateLimit: patient });
-  const keys = times(100, () => '').map((_, i) => `hot ${i}`);
+  // So few that all versions fit on a page, whatever old snapshots others hold.
+  const keys = ['a', 'b', 'c'];
   const rules = [rule, { name: 'b', limit: 500, window: minute, algorithm: 'sliding-window' as const }];
-  for (let i = 0; i < 80; i++) await Promise.all(keys.map((key) => persist.limiter.consume(key, i % 2 === 0 ? rule : rules)));
+  for (let i = 0; i < 8; i++) await Promise.all(keys.map((key) => persist.limiter.consume(key, i % 2 === 0 ? rule : rules)));
   // Backends tell what they have done when they end.
   await persist.close();
   const sql = `select n_tup_upd::int as updates, n_tup_hot_upd::int as hot from pg_stat_user_tables where schemaname = $1 and relname = 'rate_limit'`;
-  const hotShare = await eventually(async () => {
+  const { updates, hot } = await eventually(async () => {
     const [stats] = await query<{ updates: number; hot: number }>(sql, [own]);
-    return stats?.updates === 78 * keys.length && stats.hot / stats.updates;
+    return stats?.updates === 6 * keys.length && stats;
   });
-  // An index on what changes would make it 0; a transaction of another spec, open meanwhile, keeps some pages full.
-  expect(hotShare).toBeGreaterThan(0.5);
+  expect(hot).toBe(updates);
   await query(`drop schema ${own} cascade`);
 });
 
