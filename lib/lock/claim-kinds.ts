@@ -3,7 +3,7 @@ import type { Unit } from '../batching/unit';
 import { arrayLiteral, nullableArrayLiteral } from '../database/array-literal';
 import { settingsToCarry } from '../database/carried-settings';
 import type { Port } from '../database/lanes';
-import { CarriedStatement, StatementFamily } from '../database/statement-family';
+import { CarriedStatement } from '../database/statement-family';
 import type { Rows } from '../database/wire-query';
 import type { Durability } from '../persist-pg.options';
 import { byKey, probing, resolve } from './lock-rows';
@@ -48,16 +48,19 @@ export class ClaimKinds {
   }
 
   private sendClaims(): LockKind<LockClaim, TakenLease | undefined>['send'] {
-    const family = new StatementFamily((rows, inline) => this.sql.acquire(rows, settingsToCarry(inline, this.durability)));
+    const statement = new CarriedStatement((inline) => this.sql.acquire(settingsToCarry(inline, this.durability)));
     return async (units, port) => {
       const sentAt = this.now();
-      const values: unknown[] = [];
-      for (const { key, calls } of byKey(units)) {
-        const { owner, ttl, description } = calls[0]!.input;
-        values.push(key, owner, ttl, description ?? null);
-      }
+      const sorted = byKey(units);
+      const claims = sorted.map(({ calls }) => calls[0]!.input);
+      const values = [
+        arrayLiteral(sorted.map(({ key }) => key)),
+        arrayLiteral(claims.map(({ owner }) => owner)),
+        `{${claims.map(({ ttl }) => ttl).join(',')}}`,
+        nullableArrayLiteral(claims.map(({ description }) => description ?? null)),
+      ];
       const rows = new Map<string, Rows[number]>();
-      for (const row of await port.query(family.of(units.length, port), values)) rows.set(row[0]!, row);
+      for (const row of await port.query(statement.of(port), values)) rows.set(row[0]!, row);
       return units.map(({ key, calls }): TakenLease | undefined => {
         const row = rows.get(key);
         if (row === undefined) return undefined;

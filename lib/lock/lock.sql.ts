@@ -22,21 +22,17 @@ export class LockSql {
   ) {}
 
   /**
-   * Takes locks: rows of (name, owner, ttl, description), sorted by name. Only those that were free, or their owner's own, come back;
+   * Takes locks: $1 names, $2 owners, $3 ttls, $4 descriptions, side by side and sorted by name. Only those that were free, or their owner's own, come back;
    * of two that take one at once the row lock or the primary key lets one through. Decided on the newest version of each row, by the
    * time of the statement, whatever transaction it is in. What another is seen to hold is left alone: to find it in the upsert would
-   * lock the row, which writes WAL, and wait for the holder's open guard.
+   * lock the row, which writes WAL, and wait for the holder's open guard. (As a subquery for each row: `not exists` was planned as a
+   * join, and read the whole table.)
    */
-  acquire(rows: number, carried: CarriedSettings): string {
-    const values = Array.from({ length: rows }, (_, row) => {
-      const at = (column: number): string => `$${row * 4 + column}`;
-      if (row > 0) return `(${at(1)},${at(2)},${at(3)},${at(4)})`;
-      return `(${carrying(carried, `${at(1)}::text`)},${at(2)}::text,${at(3)}::float8,${at(4)}::text)`;
-    });
+  acquire(carried: CarriedSettings): string {
     return `insert into ${this.table} as l (name, slot, owner, token, acquired_at, expires_at, description, wanted)
 select v.name, 0, v.owner, ${microseconds}, ${now}, ${after('v.ttl')}, v.description, false
-from (values ${values.join(',\n')}) v(name, owner, ttl, description)
-where not exists (select from ${this.table} h where h.name = v.name and h.slot = 0 and h.expires_at > ${now} and h.owner <> v.owner)
+from unnest(${carrying(carried, '$1::text[]')}, $2::text[], $3::float8[], $4::text[]) v(name, owner, ttl, description)
+where (select h.expires_at > ${now} and h.owner <> v.owner from ${this.table} h where h.name = v.name and h.slot = 0) is not true
 on conflict (name, slot) do update set name = excluded.name, owner = excluded.owner, token = greatest(l.token + 1, excluded.token),
   acquired_at = excluded.acquired_at, expires_at = excluded.expires_at, description = excluded.description, wanted = false
 where l.expires_at <= excluded.acquired_at or l.owner = excluded.owner

@@ -133,7 +133,7 @@ describe('assertHeld(manager)', () => {
     const lock = await holder.locks.acquire('a', { autoRenew: false });
     await endAll();
     const thief = await someoneElse(database);
-    expect(await thief.query(sql.acquire(1, nothingCarried), ['a', 'thief', 60_000, null])).toHaveLength(1);
+    expect(await thief.query(sql.acquire(nothingCarried), ['{a}', '{thief}', '{60000}', '{null}'])).toHaveLength(1);
     await dataSource.transaction(async (manager) => {
       const guard = lock.assertHeld(manager).catch((error: unknown) => error);
       expect(await settledWithin(guard, 100)).toBe(false);
@@ -205,7 +205,7 @@ describe('the time of a lease', () => {
     const old = await someoneElse(database);
     await old.query('select 1');
     await new Promise((resolve) => setTimeout(resolve, 400));
-    const [taken] = (await old.query(sql.acquire(1, nothingCarried), ['a', 'old', 300, null])) as { token: string }[];
+    const [taken] = (await old.query(sql.acquire(nothingCarried), ['{a}', '{old}', '{300}', '{null}'])) as { token: string }[];
     const [{ age }] = (await old.query(
       `select extract(epoch from statement_timestamp() - acquired_at) * 1000 as age from ${table} where name = 'a'`,
     )) as [{ age: string }];

@@ -44,6 +44,13 @@ const fuzz = ${JSON.stringify(`${schema}_fuzz`)}, ttl = ${ttl};
 const seen = { steps: 0, acquired: 0, lost: 0, wronglyLost: [], errors: {} };
 let stalled = 0, beat = performance.now();
 setInterval(() => { const now = performance.now(); if (now - beat > ttl / 4) stalled = now; beat = now; }, 10);
+const ping = async () => {
+  const at = performance.now();
+  const answered = await dataSource.query('select 1').then(() => true, () => false);
+  if (!answered || performance.now() - at > ttl / 4) stalled = performance.now();
+  setTimeout(ping, 50);
+};
+void ping();
 const failed = (error) => { const code = (error.sqlState ?? error.code ?? error.message) + (error.outcomeUnknown ? ' unknown' : ''); seen.errors[code] = (seen.errors[code] ?? 0) + 1; };
 const pick = (n) => Math.floor(Math.random() * n);
 async function hold(name) {

@@ -23,7 +23,7 @@ it('of many connections that take a lock at once one gets it, whether there is a
     if (round % 2 === 1) await query(`update ${table} set expires_at = clock_timestamp()`);
     const name = `n${round >> 1}`;
     const taken = await Promise.all(
-      clients.map((client, i) => client.query(sql.acquire(1, nothingCarried), [name, `o${i}`, 60_000, null])),
+      clients.map((client, i) => client.query(sql.acquire(nothingCarried), [[name], [`o${i}`], [60_000], [null]])),
     );
     expect(taken.map(({ rows }) => rows.length).reduce((a, b) => a + b)).toBe(1);
   }
@@ -48,7 +48,7 @@ it('of many connections that take permits at once no two get the same', async ()
 it('statements that take, renew, release and take away the same locks in any order never deadlock', async () => {
   const names = Array.from({ length: 24 }, (_, i) => `d${String(i).padStart(2, '0')}`);
   const shuffled = <T>(items: readonly T[]): T[] => items.toSorted(() => Math.random() - 0.5);
-  const rows = (i: number) => names.flatMap((name) => [name, `o${i}`, 60_000, null]);
+  const rows = (i: number) => [names, names.map(() => `o${i}`), names.map(() => 60_000), names.map(() => null)];
   const before = await deadlocks();
   await Promise.all(
     clients.map(async (client, i) => {
@@ -57,7 +57,7 @@ it('statements that take, renew, release and take away the same locks in any ord
           await client.query(sql.forceRelease(nothingCarried), [shuffled(names)]);
           continue;
         }
-        const { rows: taken } = await client.query<{ name: string; token: string }>(sql.acquire(24, nothingCarried), rows(i));
+        const { rows: taken } = await client.query<{ name: string; token: string }>(sql.acquire(nothingCarried), rows(i));
         const mine = shuffled(taken);
         const [locked, tokens] = [mine.map(({ name }) => name), mine.map(({ token }) => token)];
         const others = [mine.map(() => 0), mine.map(() => `o${i}`), tokens, mine.map(() => 60_000)];
