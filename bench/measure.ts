@@ -95,9 +95,9 @@ export async function alternate(
 }
 
 async function measure({ operation, server }: Participant, callers: number, duration: number): Promise<Round> {
-  // Unmeasured: its code and its connections were cold while the others ran.
-  await load(operation, callers, duration / 10);
   collectGarbage();
+  // Unmeasured: its connections were cold while the others ran, and with the last object of a shape its compiled code was collected.
+  await load(operation, callers, duration / 4);
   const nodeBefore = process.cpuUsage();
   const serverBefore = server.cpu();
   const { latencies, seconds } = await load(operation, callers, duration);

@@ -12,6 +12,8 @@ const mostBytes = 8 * 1024 * 1024;
 export class StepSize {
   pages = firstPages;
   rows: number;
+  /** What `rows` may grow to. */
+  private most = mostRows;
 
   constructor(rows = firstRows) {
     this.rows = rows;
@@ -24,7 +26,7 @@ export class StepSize {
       this.rows = Math.max(1, Math.floor(this.rows / 4));
     } else if (filled) {
       this.pages = Math.max(1, pages);
-      if (ms < quick) this.rows = Math.min(mostRows, this.rows * 2);
+      if (ms < quick) this.rows = Math.min(this.most, this.rows * 2);
     } else if (ms < quick) {
       this.pages = Math.min(mostPages, this.pages * 2);
     }
@@ -32,7 +34,9 @@ export class StepSize {
 
   /** Keeps within what a batch of values may hold, if values go on being as large as these were. */
   held(rows: number, bytes: number): void {
-    if (rows > 0) this.rows = Math.max(1, Math.min(this.rows, Math.floor(mostBytes / Math.max(1, bytes / rows))));
+    if (rows === 0) return;
+    this.most = Math.min(mostRows, Math.max(1, Math.floor((mostBytes * rows) / Math.max(1, bytes))));
+    this.rows = Math.min(this.rows, this.most);
   }
 
   /** After a handler has failed: fewer entries at once, so that what it fails on is soon by itself. */

@@ -38,6 +38,8 @@ describe('the size of a step', () => {
     const size = new StepSize(1_000);
     size.held(16, 16 * 1024 * 1024);
     expect(size.rows).toBe(8);
+    size.took(1, { pages: 1, filled: true });
+    expect(size.rows).toBe(8);
     size.failed();
     expect(size.rows).toBe(2);
     for (let i = 0; i < 5; i++) size.failed();
