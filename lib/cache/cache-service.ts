@@ -54,7 +54,7 @@ export class CacheService extends CacheFace {
   /** @internal The entries of this namespace as they are kept. */
   kept(): KeptEntries {
     return {
-      findOne: (key) => this.findOneKept(key),
+      findOne: (key, read) => this.findOneKept(key, read),
       find: (keys) => this.findKept(keys),
       put: (key, payload, ttl) => this.put(key, payload, ttl),
       delete: (keys) => this.delete(...keys),
@@ -96,9 +96,15 @@ export class CacheService extends CacheFace {
     return keys.map((key) => this.counted(byKey.get(key)));
   }
 
-  private async findOneKept(key: string): Promise<FoundEntry | undefined> {
-    const found = this.find(this.checkKey(key));
-    return this.counted(found instanceof Promise ? await found : found);
+  // No `async`, and the caller reads on the way: each promise is a twentieth of what it costs here.
+  private findOneKept<R>(key: string, read: (found: FoundEntry | undefined) => R): Promise<R> {
+    try {
+      const found = this.find(this.checkKey(key));
+      if (found instanceof Promise) return found.then((answer) => read(this.counted(answer)));
+      return Promise.resolve(read(this.counted(found)));
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
   }
 
   private counted(found: FoundEntry | Silence | undefined): FoundEntry | undefined {

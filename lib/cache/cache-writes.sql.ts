@@ -14,6 +14,9 @@ const after = (ms: string): string => `${now} + ${ms} * interval '1 ms'`;
 const freshEnd = (p: { ttl: string; grace: string }): string => `case when ${p.grace} > 0 then ${after(p.ttl)} end`;
 const end = (p: { ttl: string; grace: string }): string => after(`(${p.ttl} + ${p.grace})`);
 
+const overwrite = `on conflict (namespace, key) do update set payload = excluded.payload, bytes = excluded.bytes, tags = excluded.tags,
+  fresh_until = excluded.fresh_until, expires_at = excluded.expires_at, claim = null, claim_until = null, at = excluded.at`;
+
 type Names = Readonly<Record<string, string>>;
 
 /**
@@ -39,8 +42,19 @@ export class CacheWriteSql {
       'null::timestamptz',
       now,
     ])}
-on conflict (namespace, key) do update set payload = excluded.payload, bytes = excluded.bytes, tags = excluded.tags,
-  fresh_until = excluded.fresh_until, expires_at = excluded.expires_at, claim = null, claim_until = null, at = excluded.at`;
+${overwrite}`;
+  }
+
+  /** The same of texts alone, fresh to their end, in one namespace: $1, then rows of (key, payload, ttl). A fifth less work for the server. */
+  setTexts(rows: number, carried: CarriedSettings): string {
+    const values = Array.from({ length: rows }, (_, at) => {
+      const [key, payload, ttl] = [2, 3, 4].map((i) => `$${i + at * 3}`);
+      return at === 0 ? `(${key}::text,${payload}::text,${ttl}::float8)` : `(${key},${payload},${ttl})`;
+    });
+    return `insert into ${this.table} as t (${columns})
+select n.namespace, v.key, v.payload, null::bytea, null::text[], null::timestamptz, ${after('v.ttl')}, null::text, null::timestamptz, ${now}
+from (values (${carrying(carried, '$1::text')})) n(namespace), (values ${values.join(',\n')}) v(key, payload, ttl)
+${overwrite}`;
   }
 
   /**

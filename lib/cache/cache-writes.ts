@@ -83,7 +83,8 @@ export class CacheWrites {
 
   // A later one may take the place of an unsent earlier one, whose caller gets the same answer.
   private makeSet(): WriteKind<StoredEntry, void> {
-    const family = new StatementFamily((rows, inline) => this.sql.set(rows, settingsToCarry(inline, this.durability)));
+    const any = new StatementFamily((rows, inline) => this.sql.set(rows, settingsToCarry(inline, this.durability)));
+    const texts = new StatementFamily((rows, inline) => this.sql.setTexts(rows, settingsToCarry(inline, this.durability)));
     return {
       ...this.write('cache_set'),
       join(ahead, call) {
@@ -92,13 +93,9 @@ export class CacheWrites {
         return true;
       },
       send: async (units, port) => {
-        const values: Column[] = [];
-        for (const { space, key, input } of inOrder(units)) {
-          const { payload, tags, ttl, grace } = input;
-          const isText = typeof payload === 'string';
-          values.push(space.name, key, isText ? payload : null, isText ? null : payload, tagsText(tags), ttl, grace);
-        }
-        await port.query(family.of(units.length, port), values);
+        const sorted = inOrder(units);
+        if (areTexts(units)) await port.query(texts.of(units.length, port), textsOf(sorted));
+        else await port.query(any.of(units.length, port), sorted.flatMap(entryColumns));
         return units;
       },
       settle: (unit) => resolve(unit, undefined),
@@ -191,6 +188,26 @@ export class CacheWrites {
       return free.every((each) => each === 't') ? 'free' : 'unseen';
     });
   }
+}
+
+/** Whether they are texts without tags and grace, in one namespace. */
+function areTexts(units: readonly Unit<StoredEntry>[]): boolean {
+  const { space } = units[0]!;
+  for (const { space: each, input } of units) {
+    if (each !== space || typeof input.payload !== 'string' || input.tags.length > 0 || input.grace > 0) return false;
+  }
+  return true;
+}
+
+function textsOf(units: readonly Unit<StoredEntry>[]): Column[] {
+  const values: Column[] = [units[0]!.space.name];
+  for (const { key, input } of units) values.push(key, input.payload, input.ttl);
+  return values;
+}
+
+function entryColumns({ space, key, input: { payload, tags, ttl, grace } }: Unit<StoredEntry>): Column[] {
+  const isText = typeof payload === 'string';
+  return [space.name, key, isText ? payload : null, isText ? null : payload, tagsText(tags), ttl, grace];
 }
 
 function keptColumns({ claim, entry: { payload, tags, ttl, grace } }: Kept): Column[] {

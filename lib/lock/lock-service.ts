@@ -24,7 +24,7 @@ export abstract class LockService {
    */
   abstract withLock<R>(name: string, work: (lock: Lock) => R | Promise<R>): Promise<R>;
   abstract withLock<R>(name: string, options: AcquireOptions, work: (lock: Lock) => R | Promise<R>): Promise<R>;
-  /** Runs the work if the lock is free, else skips it and says so. */
+  /** Runs the work if the lock is free and gives `{ ran: true, result }`, else skips it and gives `{ ran: false }`. */
   abstract tryWithLock<R>(name: string, work: (lock: Lock) => R | Promise<R>): Promise<{ ran: true; result: R } | { ran: false }>;
   abstract tryWithLock<R>(
     name: string,

@@ -15,7 +15,7 @@ export interface Lock extends AsyncDisposable {
   readonly signal: AbortSignal;
   /** Prolongs it by `ttl` from now, default its lease, and never shortens it; throws `LockLostError` if it is no longer ours. */
   renew(ttl?: Duration): Promise<void>;
-  /** Gives it up; `false` if it was no longer ours, or was released before. */
+  /** Gives it up; `false` if it was no longer ours, or was released before. It does not wait for the disk: after a crash of PostgreSQL it may be held until its lease ends. */
   release(): Promise<boolean>;
   /**
    * Throws `LockLostError` unless still ours. With a manager it keeps the lock's row locked until that transaction ends: nobody can take the lock before, while it is renewed as ever.

@@ -98,6 +98,32 @@ it('taking, renewing and releasing a lock writes no index', async () => {
   expect(after.hot - before.hot).toBeGreaterThanOrEqual((after.all - before.all) * 0.9);
 });
 
+it('waits for the disk when a lock is taken, renewed or kept after its release, not when it is only released', async () => {
+  await using persist = openPersistPg({ url, schema: `${schema}_commit` });
+  await persist.ready();
+  const own = `${schema}_commit`;
+  await query(`create table ${own}.seen (id serial, name text, setting text)`);
+  await query(`create function ${own}.see() returns trigger language plpgsql as $$
+begin insert into ${own}.seen (name, setting) values (new.name, current_setting('synchronous_commit')); return null; end $$`);
+  await query(`create trigger see after insert or update on ${own}.lock for each row execute function ${own}.see()`);
+  const work = async (name: string, atLeast: number): Promise<void> => {
+    await persist.locks.withLock(name, { atLeast }, (lock) => lock.renew());
+  };
+  await work('released', 0);
+  await work('kept', 60_000);
+  await Promise.all(['both', 'kept too'].map((name, i) => work(name, i * 60_000)));
+  const seen = await query<{ name: string; settings: string }>(
+    `select name, string_agg(setting, ' ' order by id) as settings from ${own}.seen group by name order by name`,
+  );
+  expect(seen).toEqual([
+    { name: 'both', settings: expect.stringMatching(/^on on (on|off)$/) as string },
+    { name: 'kept', settings: 'on on on' },
+    { name: 'kept too', settings: 'on on on' },
+    { name: 'released', settings: 'on on off' },
+  ]);
+  await query(`drop schema ${own} cascade`);
+});
+
 async function deadlocks(): Promise<number> {
   return Number(
     (await query<{ deadlocks: string }>(`select deadlocks from pg_stat_database where datname = current_database()`))[0]!.deadlocks,

@@ -40,9 +40,8 @@ export class KeyvAdapter {
     this.kept = undefined;
   }
 
-  async get(key: string): Promise<Wrapped | string | undefined> {
-    const found = await this.entries.findOne(key);
-    return found && unwrapped(found);
+  get(key: string): Promise<Wrapped | string | undefined> {
+    return this.entries.findOne(key, unwrappedIfAny);
   }
 
   async getMany(keys: readonly string[]): Promise<(Wrapped | string | undefined)[]> {
@@ -57,8 +56,8 @@ export class KeyvAdapter {
     return Promise.all(entries.map(({ key, value, ttl }) => this.set(key, value, ttl)));
   }
 
-  async has(key: string): Promise<boolean> {
-    return (await this.entries.findOne(key)) !== undefined;
+  has(key: string): Promise<boolean> {
+    return this.entries.findOne(key, (found) => found !== undefined);
   }
 
   async hasMany(keys: readonly string[]): Promise<boolean[]> {
@@ -102,6 +101,10 @@ function unwrapped({ payload, left }: FoundEntry): Wrapped | string {
   if (typeof payload === 'string' && payload.startsWith(foreign)) return payload.slice(foreign.length);
   const value = typeof payload === 'string' ? fromJson(payload) : payload;
   return { value, expires: left > century / 2 ? undefined : steadyNow() + left };
+}
+
+function unwrappedIfAny(found: FoundEntry | undefined): Wrapped | string | undefined {
+  return found && unwrapped(found);
 }
 
 let since = -Infinity;
