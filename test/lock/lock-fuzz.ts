@@ -42,12 +42,17 @@ dataSource.driver.master.on('connect', (client) => client.on('error', () => {}))
 const persist = createPersistPg({ ...settings, schema: ${JSON.stringify(schema)}, dataSource });
 const fuzz = ${JSON.stringify(`${schema}_fuzz`)}, ttl = ${ttl};
 const seen = { steps: 0, acquired: 0, lost: 0, wronglyLost: [], errors: {} };
-let stalled = 0, beat = performance.now();
-setInterval(() => { const now = performance.now(); if (now - beat > ttl / 4) stalled = now; beat = now; }, 10);
+// When this process stood still last, or the database did not answer.
+let stalled = 0, beat = performance.now(), asked;
+setInterval(() => {
+  const now = performance.now();
+  if (now - beat > ttl / 4 || now - asked > ttl / 4) stalled = now;
+  beat = now;
+}, 10);
 const ping = async () => {
-  const at = performance.now();
-  const answered = await dataSource.query('select 1').then(() => true, () => false);
-  if (!answered || performance.now() - at > ttl / 4) stalled = performance.now();
+  asked = performance.now();
+  await dataSource.query('select 1').catch(() => (stalled = performance.now()));
+  asked = undefined;
   setTimeout(ping, 50);
 };
 void ping();
