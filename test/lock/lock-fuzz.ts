@@ -36,7 +36,9 @@ export interface FuzzResult {
 const holder = ({ url, schema, names, ttl }: FuzzSetting, tag: string): string => `
 const { DataSource } = require('typeorm');
 const settings = { url: ${JSON.stringify(url)}, sweeper: { autoStart: false } };
-const dataSource = await new DataSource({ type: 'postgres', url: settings.url, extra: { max: 8, connectionTimeoutMillis: 5000 } }).initialize();
+const connected = () => new DataSource({ type: 'postgres', url: settings.url, extra: { max: 8, connectionTimeoutMillis: 5000 } }).initialize();
+let dataSource;
+while (dataSource === undefined) dataSource = await connected().catch(() => sleep(100)); // PostgreSQL may be restarting.
 // A connection of the app's pool that is given up with an error has no listener any more when the server says goodbye.
 dataSource.driver.master.on('connect', (client) => client.on('error', () => {}));
 const persist = createPersistPg({ ...settings, schema: ${JSON.stringify(schema)}, dataSource });
