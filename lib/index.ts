@@ -1,3 +1,8 @@
+/**
+ * The module, its services, their options and errors.
+ *
+ * @module nestjs-persistpg
+ */
 export { PersistPgModule, type PersistPgFeature } from './persist-pg.module';
 export type { PersistPgModuleAsyncOptions, PersistPgModuleExtras, PersistPgOptionsFactory } from './persist-pg.module-definition';
 export type { Durability, ExpiryStrategy, PersistPgModuleOptions } from './persist-pg.options';
@@ -44,7 +49,7 @@ export { LockService, type Semaphore, type TransactionLocks } from './lock/lock-
 export type { AcquireOptions, HeldLock, Lock, LockOptions } from './lock/lock';
 export { LockLostError, LockTimeoutError } from './lock/lock.errors';
 export { WithLock, type WithLockOptions } from './lock/with-lock';
-export type { AsyncMethodDecorator, SkippableMethodDecorator } from './async-method';
+export type { AsyncMethodDecorator, SkippableMethodDecorator } from './decorators/async-method';
 
 export { RateLimiter, type RateLimitResult, type RateLimitRule } from './rate-limit/rate-limiter';
 export { RateLimit } from './rate-limit/rate-limit.decorator';

@@ -10,27 +10,49 @@ export type PersistPgErrorCode = keyof PersistPgErrors;
 
 /** Error class by code. */
 export interface PersistPgErrors {
+  /** The module was set up in a way that cannot work. */
   CONFIG: PersistPgError;
+  /** An argument or option is wrong. */
   INVALID_ARGUMENT: InvalidArgumentError;
+  /** A value cannot be stored or does not fit the schema. */
   INVALID_VALUE: InvalidValueError;
+  /** `getOrThrow` found no live entry. */
   KEY_NOT_FOUND: KeyNotFoundError;
+  /** The manager has no open transaction, or one on another database. */
   NO_TRANSACTION: NoTransactionError;
+  /** Too many operations wait. */
   QUEUE_FULL: QueueFullError;
+  /** The operation was not sent in time, and never will be. */
   OPERATION_TIMEOUT: OperationTimeoutError;
+  /** PostgreSQL or the connection failed. */
   DATABASE: DatabaseError;
+  /** A row stayed locked for the whole timeout. */
   KEY_LOCKED: KeyLockedError;
+  /** The entry is no whole number, or the result would leave the safe integers. */
   NOT_A_NUMBER: NotANumberError;
+  /** The session was destroyed or has expired since it was loaded. */
   SESSION_GONE: SessionGoneError;
+  /** The lock was not to be had in time. */
   LOCK_TIMEOUT: LockTimeoutError;
+  /** The lock is no longer held. */
   LOCK_LOST: LockLostError;
+  /** A limit refused the hit. */
   RATE_LIMIT_EXCEEDED: RateLimitExceededError;
+  /** Values are taken by others. */
   RESERVATION_CONFLICT: ReservationConflictError;
+  /** A cache factory took longer than `hardTimeout`. */
   FACTORY_TIMEOUT: FactoryTimeoutError;
+  /** A cache factory failed in another process. */
   FACTORY_FAILED: FactoryFailedError;
+  /** The instance was closed. */
   CLOSED: PersistPgError;
 }
 
-/** What every error may be made with. */
+/**
+ * What every error may be made with.
+ *
+ * @inline
+ */
 export interface ErrorDetails {
   /** The error that led to this one. */
   cause?: unknown;
@@ -73,8 +95,7 @@ export abstract class PersistPgError extends Error {
     Object.defineProperty(this, brand, { value: true });
   }
 
-  // Two copies of the package in one process have two classes of one name: brand and code decide, so that
-  // `instanceof` means the same in both. A user's own subclass has no code of its own and is asked the usual way.
+  /** `instanceof` goes by brand and code, so that it means the same in every copy of the package; a subclass of yours has no code of its own and is asked the usual way. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (this === PersistPgError) return isPersistPgError(value);
     const code = classCodes.get(this);
@@ -200,7 +221,11 @@ for (const [errorClass, code] of [
 ] as const)
   codeOf(errorClass, code);
 
-/** Tells our errors from others, all or one code, in whichever copy they were made. */
+/**
+ * Tells our errors from others, all or one code, in whichever copy they were made.
+ *
+ * @example if (isPersistPgError(error, 'DATABASE')) logger.error(error.sqlState);
+ */
 export function isPersistPgError<C extends PersistPgErrorCode>(error: unknown, code: C): error is PersistPgErrors[C];
 export function isPersistPgError(error: unknown): error is PersistPgError;
 export function isPersistPgError(error: unknown, code?: PersistPgErrorCode): boolean {

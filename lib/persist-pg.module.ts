@@ -11,7 +11,7 @@ import {
 import { ModulesContainer } from '@nestjs/core';
 import { PersistPgCache } from './cache/persist-pg-cache';
 import { DataSource } from './database/transaction-manager';
-import { connectClasses } from './decorated-classes';
+import { connectClasses } from './decorators/decorated-classes';
 import type { CollectionDefinition } from './kv/collection';
 import { Kv } from './kv/kv';
 import { LockService } from './lock/lock-service';
@@ -33,7 +33,12 @@ import { connectHandlers } from './sweeper/connect-handlers';
 import { Sweeper } from './sweeper/sweeper';
 
 /** What `forFeature` provides: a collection definition, or a namespace for `@InjectKv({ namespace })`. */
-export type PersistPgFeature = CollectionDefinition<any, any> | { readonly namespace: string };
+export type PersistPgFeature =
+  | CollectionDefinition<any, any>
+  | {
+      /** Name of the namespace, inside the root. */
+      readonly namespace: string;
+    };
 
 /** The instance of this very module, whatever its name. */
 const INSTANCE = Symbol('nestjs-persistpg instance');
@@ -59,12 +64,20 @@ export class PersistPgModule implements OnModuleInit, OnModuleDestroy, OnApplica
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
   ) {}
 
-  /** Registers an instance; without arguments it uses the app's default DataSource, else `PERSISTPG_URL`, else `DATABASE_URL`. */
+  /**
+   * Registers an instance; without arguments it uses the app's default DataSource, else `PERSISTPG_URL`, else `DATABASE_URL`.
+   *
+   * @example imports: [TypeOrmModule.forRoot({ type: 'postgres', url }), PersistPgModule.forRoot({ kv: { ttl: '30d' } })]
+   */
   static forRoot(options: PersistPgModuleOptions & PersistPgModuleExtras = {}): DynamicModule {
     return withProviders(ConfigurableModuleClass.forRoot(options), options, instanceProvider(options));
   }
 
-  /** Registers an instance whose options come from providers. */
+  /**
+   * Registers an instance whose options come from providers.
+   *
+   * @example PersistPgModule.forRootAsync({ inject: [ConfigService], useFactory: (config: ConfigService) => ({ url: config.getOrThrow('DATABASE_URL') }) })
+   */
   static forRootAsync(options: PersistPgModuleAsyncOptions): DynamicModule {
     return withProviders(ConfigurableModuleClass.forRootAsync(options as never), options, instanceProvider(options));
   }
@@ -102,6 +115,7 @@ export class PersistPgModule implements OnModuleInit, OnModuleDestroy, OnApplica
     }
   }
 
+  /** The sweeper stops first. */
   async onModuleDestroy(): Promise<void> {
     await this.persist.sweeper.stop();
   }

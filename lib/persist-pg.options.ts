@@ -19,7 +19,14 @@ export interface PersistPgModuleOptions {
   /** TypeORM Postgres options, for settings that a URL cannot hold; wins over the app's DataSource. */
   connection?: Record<string, unknown>;
   /** PostgreSQL schema of our tables; default `persistpg`. */
-  schema?: string | { name?: string; /** `false`: never run DDL, use `createPersistPgMigration()`. */ autoCreate?: boolean };
+  schema?:
+    | string
+    | {
+        /** Its name; default `persistpg`. */
+        name?: string;
+        /** `false`: never run DDL, use `createPersistPgMigration()`. */
+        autoCreate?: boolean;
+      };
   /** Connections of the hot path, one of them for reads only; default 3, at least 2. */
   lanes?: number;
   /** `transaction` says that a pooler in transaction mode stands before PostgreSQL; found out by itself otherwise. */
@@ -54,21 +61,21 @@ export interface PersistPgModuleOptions {
   maxValueSize?: number;
   /** Gives the manager of the ambient transaction, or any manager or undefined outside one (`() => dataSource.manager` for typeorm-transactional, `() => txHost.tx` for @nestjs-cls/transactional). */
   resolveManager?: () => TransactionManager | undefined;
-  /** Key/value settings; `ttl` is the default for entries written without one. */
+  /** Key/value settings. */
   kv?: {
     /** Default `durable`. */ durability?: Durability;
     /** What becomes of expired rows; default `sweep`. */ expiry?: ExpiryStrategy;
-    ttl?: Duration;
-    /** Hash partitions at first creation. */ partitions?: number;
+    /** Time to live of entries written without one; default none. */ ttl?: Duration;
+    /** Hash partitions of the table when it is first made; default none. */ partitions?: number;
   };
   /** Cache settings. */
   cache?: CacheDefaults & {
     /** Default `unlogged`. */ durability?: Durability;
     /** Default `sweep`. */ expiry?: 'sweep' | 'manual';
     /** A store slower than this is a miss; default 200 ms. */ timeout?: Duration;
-    near?: NearOptions | false;
-    maxRows?: number;
-    maxBytes?: number;
+    /** Copies in this process, kept right by LISTEN; default none. */ near?: NearOptions | false;
+    /** Rows of the table, by a sampled estimate: over it the sweeper removes what is nearest to its end; default no limit. */ maxRows?: number;
+    /** Bytes of the table, likewise. */ maxBytes?: number;
   };
   /** Lock settings. */
   lock?: {
@@ -80,14 +87,21 @@ export interface PersistPgModuleOptions {
   rateLimit?: {
     /** Default `unlogged`. */ durability?: Durability;
     /** What a failing store means; default `allow`. */ onError?: 'allow' | 'deny' | 'memory';
-    /** Default 200 ms. */ timeout?: Duration;
+    /** A store slower than this has failed; default 200 ms. */ timeout?: Duration;
   };
-  /** Reservation settings; `normalize` by `collection.field`. */
-  reservation?: { /** Default `durable`. */ durability?: 'durable' | 'async'; normalize?: Record<`${string}.${string}`, Normalizer> };
+  /** Reservation settings. */
+  reservation?: {
+    /** Default `durable`. */ durability?: 'durable' | 'async';
+    /** Normal form of the values of a `collection.field`; default as given. */ normalize?: Record<`${string}.${string}`, Normalizer>;
+  };
   /** Session settings. */
-  session?: { /** Default `durable`. */ durability?: Durability } & SessionOptions;
+  session?: {
+    /** Default `durable`. */ durability?: Durability;
+  } & SessionOptions;
   /** Sweeper settings. */
-  sweeper?: SweeperOptions & { /** `false` when `./schedule` or your own cron runs it. */ autoStart?: boolean };
+  sweeper?: SweeperOptions & {
+    /** Starts with the module; `false` when your own cron runs it. Default `true`. */ autoStart?: boolean;
+  };
   /** Receives counters, gauges, timings and spans; adapters in `./prometheus` and `./opentelemetry`. */
   instrumentation?: Instrumentation;
 }

@@ -76,7 +76,12 @@ export abstract class PersistPg {
   startsSweeper = true;
   /** Binds every service to an open transaction of the app. */
   abstract withManager(manager: TransactionManager): PersistPgTransaction;
-  /** Opens a transaction on the app's DataSource (never on a lane, so `tx.manager` knows the app's entities) and binds every service to it. */
+  /**
+   * Opens a transaction on the app's DataSource (never on a lane, so `tx.manager` knows the app's entities) and binds every service to it.
+   * Rejects with what `work` throws, and then nothing has happened.
+   *
+   * @example await persist.transaction(async (tx) => { await tx.reservations.reserveAll('users', { email }, id); await tx.manager.save(User, { id, email }); });
+   */
   abstract transaction<R>(work: (tx: PersistPgTransaction) => Promise<R>, options?: TransactionOptions): Promise<R>;
   /** @internal The services in the ambient transaction that the caller is in, if one is open. */
   ambient(): PersistPgTransaction | undefined {

@@ -1,15 +1,15 @@
 import { Logger } from '@nestjs/common';
 import { readFlag, readOptions } from '../argument-checks';
-import type { AsyncMethodDecorator } from '../async-method';
-import { decorateMethod, type MethodCall } from '../decorated-method';
-import { argumentOf, placeOf, textOf, textsOf } from '../method-argument';
+import type { AsyncMethodDecorator } from '../decorators/async-method';
+import { decorateMethod, type MethodCall } from '../decorators/decorated-method';
+import { argumentOf, placeOf, textOf, textsOf } from '../decorators/method-argument';
 import { text } from '../option-checks';
 import { InvalidArgumentError } from '../persist-pg.errors';
 import type { PersistPgCache } from './persist-pg-cache';
 
 /** Options of `@CacheEvict()`. */
 export interface CacheEvictOptions<A extends any[]> {
-  /** Keys to delete. */
+  /** Keys to delete. Entries made with `varyBy` have other keys, which begin so: reach them by tag or prefix. */
   key?: string | ((...args: A) => string | readonly string[]);
   /** Tags to delete. */
   tags?: readonly string[] | ((...args: A) => readonly string[]);

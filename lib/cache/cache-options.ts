@@ -23,7 +23,15 @@ export interface CacheDefaults {
   /** Share (0 to 1) by which the time to live is shortened at random. */
   jitter?: number;
   /** How values are kept: `json` (default), `structured` keeps Date, Map, Set, BigInt and Buffer, or your own pair. */
-  serializer?: 'json' | 'structured' | { serialize(value: unknown): string | Uint8Array; deserialize(data: string | Uint8Array): unknown };
+  serializer?:
+    | 'json'
+    | 'structured'
+    | {
+        /** Makes text or bytes of a value. */
+        serialize(value: unknown): string | Uint8Array;
+        /** Makes the value again of what `serialize` has made. */
+        deserialize(data: string | Uint8Array): unknown;
+      };
 }
 
 /** What a factory gets. */
@@ -44,7 +52,7 @@ export interface CacheFactoryContext {
 export interface GetOrSetOptions<T = unknown> extends CacheDefaults {
   /** Names by which many entries are deleted at once. */
   tags?: readonly string[];
-  /** Parts that make the key differ, such as user or tenant. */
+  /** Parts that make the key differ, such as user or tenant; they are written behind it, so `delete` of the bare key does not reach the entry, tags and prefixes do. */
   varyBy?: readonly (string | number | boolean | undefined)[];
   /** Makes what is handed out from what was kept, on a hit and on a miss alike: `(v) => plainToInstance(User, v)`. */
   revive?: (kept: any) => T;

@@ -1,7 +1,7 @@
 import { readOptions } from '../argument-checks';
-import type { AsyncMethodDecorator } from '../async-method';
-import { decorateMethod, type MethodCall } from '../decorated-method';
-import { argumentOf, placeOf, textOf, textsOf } from '../method-argument';
+import type { AsyncMethodDecorator } from '../decorators/async-method';
+import { decorateMethod, type MethodCall } from '../decorators/decorated-method';
+import { argumentOf, placeOf, textOf, textsOf } from '../decorators/method-argument';
 import { text } from '../option-checks';
 import { InvalidArgumentError } from '../persist-pg.errors';
 import { argumentsHash } from './arguments-hash';
@@ -14,7 +14,7 @@ export interface CachedOptions<A extends any[], T = any> extends Omit<GetOrSetOp
   key?: string | ((...args: A) => string);
   /** Names by which many entries are deleted at once. */
   tags?: readonly string[] | ((...args: A) => readonly string[]);
-  /** Parts that make the key differ. */
+  /** Parts that make the key differ; evict such entries by tag or prefix, not by key. */
   varyBy?: (...args: A) => readonly (string | number | boolean | undefined)[];
   /** Instance name. */
   instance?: string;

@@ -46,6 +46,7 @@ export interface Collection<Out, In = Out> {
   getEntry(id: string): Promise<KvEntry<Out> | undefined>;
   /** Gives the values in the order of the ids, with `undefined` for each miss. */
   mget(ids: readonly string[]): Promise<(Out | undefined)[]>;
+  /** Gives the values in the order of the ids, with `undefined` for each miss. */
   mget(...ids: string[]): Promise<(Out | undefined)[]>;
   /** Tells whether there is a live entry. */
   has(id: string): Promise<boolean>;

@@ -24,16 +24,46 @@ export interface KvEntry<T = unknown> {
 
 /** When an entry expires: at most one of the three. */
 export type ExpiryOptions =
-  | { /** Time to live from now. */ ttl?: Duration; expiresAt?: never; keepTtl?: never }
-  | { /** Moment of expiry. */ expiresAt: Date; ttl?: never; keepTtl?: never }
-  | { /** Leave the present expiry as it is. */ keepTtl: true; ttl?: never; expiresAt?: never };
+  | {
+      /** Time to live from now. */
+      ttl?: Duration;
+      expiresAt?: never;
+      keepTtl?: never;
+    }
+  | {
+      /** Moment of expiry. */
+      expiresAt: Date;
+      ttl?: never;
+      keepTtl?: never;
+    }
+  | {
+      /** Leave the present expiry as it is. */
+      keepTtl: true;
+      ttl?: never;
+      expiresAt?: never;
+    };
 
 /** On what condition an entry is written: at most one of the three. */
 export type ConditionOptions =
   | { ifAbsent?: never; ifPresent?: never; ifVersion?: never }
-  | { /** Only if there is no live entry. */ ifAbsent: true; ifPresent?: never; ifVersion?: never }
-  | { /** Only if there is a live entry. */ ifPresent: true; ifAbsent?: never; ifVersion?: never }
-  | { /** Only if the entry's version is this one. */ ifVersion: number; ifAbsent?: never; ifPresent?: never };
+  | {
+      /** Only if there is no live entry. */
+      ifAbsent: true;
+      ifPresent?: never;
+      ifVersion?: never;
+    }
+  | {
+      /** Only if there is a live entry. */
+      ifPresent: true;
+      ifAbsent?: never;
+      ifVersion?: never;
+    }
+  | {
+      /** Only if the entry's version is this one. */
+      ifVersion: number;
+      ifAbsent?: never;
+      ifPresent?: never;
+    };
 
 /** Options of `set`. */
 export type SetOptions = ExpiryOptions & ConditionOptions;
@@ -48,11 +78,26 @@ export interface ScanOptions extends KeyFilter {
 
 /** Outcome of `compareAndSet`. */
 export type CompareAndSetResult<T> =
-  | { readonly ok: true; readonly version: number }
-  | { readonly ok: false; /** What a second look found there; `undefined` if nothing. */ readonly current: T | undefined };
+  | {
+      /** Whether it was written. */
+      readonly ok: true;
+      /** The new version of the entry. */
+      readonly version: number;
+    }
+  | {
+      /** Whether it was written. */
+      readonly ok: false;
+      /** What a second look found there; `undefined` if nothing. */
+      readonly current: T | undefined;
+    };
 
 /** Where `search` looks. */
-export const By: { readonly Key: 'key'; readonly Value: 'value' } = { Key: 'key', Value: 'value' };
+export const By: {
+  /** In keys, by a glob. */
+  readonly Key: 'key';
+  /** In values, for a text. */
+  readonly Value: 'value';
+} = { Key: 'key', Value: 'value' };
 /** Where `search` looks. */
 export type By = 'key' | 'value';
 
@@ -118,7 +163,11 @@ export abstract class Kv<V = unknown> {
     next: T,
     options?: Duration | ExpiryOptions,
   ): Promise<CompareAndSetResult<T>>;
-  /** Writes what `change` makes of the present value, again if another wrote meanwhile (so `change` may run more than once; `KeyLockedError` when others win until `timeout`); gives the new value; `undefined` from `change` leaves the entry as it is; without options the present expiry is kept. */
+  /**
+   * Writes what `change` makes of the present value, again if another wrote meanwhile (so `change` may run more than once; `KeyLockedError` when others win until `timeout`); gives the new value; `undefined` from `change` leaves the entry as it is; without options the present expiry is kept.
+   *
+   * @example await kv.update<string[]>('cart', (items = []) => [...items, 'bread']);
+   */
   abstract update<T extends V = V>(
     key: string,
     change: (current: T | undefined) => T | undefined | Promise<T | undefined>,
@@ -140,7 +189,11 @@ export abstract class Kv<V = unknown> {
 
   /** Adds to a counter and gives the new value; `ttl` holds only when the counter is made. */
   abstract incr(key: string, by?: number, options?: { ttl?: Duration; min?: never; max?: never }): Promise<number>;
-  /** Adds to a counter unless that would pass a bound: then nothing changes and the result is `undefined`. */
+  /**
+   * Adds to a counter unless that would pass a bound: then nothing changes and the result is `undefined`.
+   *
+   * @example if ((await kv.incr('seats', 1, { max: 40 })) === undefined) throw new ConflictException('sold out');
+   */
   abstract incr(key: string, by: number, options: { ttl?: Duration; min?: number; max?: number }): Promise<number | undefined>;
   /** Subtracts from a counter and gives the new value. */
   abstract decr(key: string, by?: number, options?: { ttl?: Duration; min?: never; max?: never }): Promise<number>;
@@ -191,7 +244,11 @@ export abstract class Kv<V = unknown> {
   abstract withManager(manager: TransactionManager): Kv<V>;
   /** The same service outside any ambient transaction, for what must stay when the app's rows roll back (failed log-ins). */
   abstract detached(): Kv<V>;
-  /** Opens a transaction on the app's DataSource; `manager` knows the app's entities. */
+  /**
+   * Opens a transaction on the app's DataSource; `manager` knows the app's entities. What `work` throws rolls both back.
+   *
+   * @example await kv.transaction(async (kv, manager) => { await manager.save(order); await kv.set(`receipt:${order.id}`, { paid: true }); });
+   */
   abstract transaction<R>(work: (kv: Kv<V>, manager: EntityManager) => Promise<R>, options?: TransactionOptions): Promise<R>;
   /** Sizes and counts of this namespace. */
   abstract stats(): Promise<KvStats>;

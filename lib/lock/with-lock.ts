@@ -1,9 +1,9 @@
 import { Logger } from '@nestjs/common';
 import { readOptions } from '../argument-checks';
-import type { AsyncMethodDecorator, SkippableMethodDecorator } from '../async-method';
-import { decorateMethod, type MethodCall } from '../decorated-method';
+import type { AsyncMethodDecorator, SkippableMethodDecorator } from '../decorators/async-method';
+import { decorateMethod, type MethodCall } from '../decorators/decorated-method';
 import type { Duration } from '../duration';
-import { placeOf, textOf, type MethodArgument } from '../method-argument';
+import { placeOf, textOf, type MethodArgument } from '../decorators/method-argument';
 import { oneOf, text } from '../option-checks';
 import { InvalidArgumentError, isPersistPgError, NoTransactionError } from '../persist-pg.errors';
 import type { LockOptions } from './lock';

@@ -5,7 +5,11 @@ import { ConfigError, InvalidArgumentError } from '../persist-pg.errors';
 import { readCost, readRules, type ResolvedRule } from './rate-limit-rule';
 import type { RateLimitRule } from './rate-limiter';
 
-/** Options of `@RateLimit()`. */
+/**
+ * Options of `@RateLimit()`.
+ *
+ * @inline
+ */
 export interface RateLimitOptions {
   /**
    * What is counted; default class, handler and the client's address. It is the whole key: routes that give the same one for rules of the same names and windows share a count.

@@ -47,7 +47,11 @@ export interface RateLimitResult {
  * When the store does not answer within `rateLimit.timeout`, `rateLimit.onError` says what hits get. Wrong arguments reject with `InvalidArgumentError`.
  */
 export abstract class RateLimiter {
-  /** Counts a hit against all rules or none; `cost` is a whole number from 1 (default) to the smallest limit. */
+  /**
+   * Counts a hit against all rules or none; `cost` is a whole number from 1 (default) to the smallest limit.
+   *
+   * @example const { allowed, retryAfterMs } = await limiter.consume(`login:${email}`, { limit: 5, window: '15m', durable: true });
+   */
   abstract consume(key: string, rule: RateLimitRule | readonly RateLimitRule[], cost?: number): Promise<RateLimitResult>;
   /**
    * @internal As `consume`, with one result a rule, in the order of the rules: of a refused hit those that refuse it are not `allowed` and the others are, with what they have.

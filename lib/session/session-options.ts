@@ -16,5 +16,10 @@ export interface SessionOptions {
    * Keys for encryption at rest, newest first; 32 bytes, as text in base64. The first encrypts, all decrypt. Values of the
    * session's fields are encrypted; their names, the user's id, address and browser are not.
    */
-  encryptionKeys?: readonly { id: string; key: string | Uint8Array }[];
+  encryptionKeys?: readonly {
+    /** Its name, 1 to 64 characters, kept beside what it has encrypted. */
+    id: string;
+    /** 32 bytes, as they are or in base64. */
+    key: string | Uint8Array;
+  }[];
 }

@@ -1,5 +1,5 @@
 import type { ModulesContainer } from '@nestjs/core';
-import { hostsOf } from '../decorated-classes';
+import { hostsOf } from '../decorators/decorated-classes';
 import { ConfigError } from '../persist-pg.errors';
 import type { ExpiredEntry, ExpiredHandlers } from './expired-handlers';
 import { expiredMethodsOf, type ExpiredMethod } from './on-expired';

@@ -29,9 +29,13 @@ export abstract class Sweeper {
   }
   /** What it does and did. */
   abstract status(): {
+    /** Whether its timer is started. */
     readonly running: boolean;
+    /** When this process last ran it. */
     readonly lastRunAt: Date | undefined;
+    /** What its last run removed. */
     readonly lastResult: SweepResult | undefined;
+    /** Why its last run failed, if it did. */
     readonly lastError: Error | undefined;
   };
 }

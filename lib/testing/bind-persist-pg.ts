@@ -1,4 +1,4 @@
-import { bindMethods } from '../decorated-method';
+import { bindMethods } from '../decorators/decorated-method';
 import type { PersistPg } from '../persist-pg';
 
 /**

@@ -27,6 +27,9 @@ class MemoryKv extends KvService {
  * kv.advance('31d');
  * await kv.get('link'); // undefined
  */
-export function createMemoryKv(): Kv & { advance(by: number | string): void } {
+export function createMemoryKv(): Kv & {
+  /** Moves its time on, by milliseconds or a text such as `'31d'`. */
+  advance(by: number | string): void;
+} {
   return new MemoryKv(new MemoryClock());
 }

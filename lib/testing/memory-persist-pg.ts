@@ -145,6 +145,9 @@ class MemoryPersistPg extends PersistPg {
  *
  * @example Test.createTestingModule({ imports: [AppModule] }).overrideProvider(PERSIST_PG).useValue(createMemoryPersistPg())
  */
-export function createMemoryPersistPg(options: PersistPgModuleOptions = {}): PersistPg & { advance(by: number | string): void } {
+export function createMemoryPersistPg(options: PersistPgModuleOptions = {}): PersistPg & {
+  /** Moves the time of all services on, by milliseconds or a text such as `'31d'`. */
+  advance(by: number | string): void;
+} {
   return new MemoryPersistPg(options);
 }

@@ -12,7 +12,11 @@ export interface TestPostgres extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Which PostgreSQL to give. */
+/**
+ * Which PostgreSQL to give.
+ *
+ * @inline
+ */
 export interface StartPostgresOptions {
   /** One that runs already: it is used as it is and never stopped. */
   url?: string;

@@ -21,7 +21,7 @@ import { Test } from '@nestjs/testing';
 import request from 'supertest';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PERSIST_PG, PersistPg, PersistPgModule } from '../../lib';
-import { decorateMethod, type MethodCall, type MethodDecoration } from '../../lib/decorated-method';
+import { decorateMethod, type MethodCall, type MethodDecoration } from '../../lib/decorators/decorated-method';
 import { createMemoryPersistPg, PersistPgTestingModule } from '../../lib/testing';
 import { getPersistPgToken } from '../../lib/persist-pg.tokens';
 

@@ -1,7 +1,7 @@
 import { Controller, Get, Injectable, Scope, SetMetadata, type ModuleMetadata } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { decorateMethod, type MethodDecoration } from '../../lib/decorated-method';
+import { decorateMethod, type MethodDecoration } from '../../lib/decorators/decorated-method';
 import { PersistPgTestingModule } from '../../lib/testing';
 
 function Seen(decoration: Partial<MethodDecoration> = {}) {

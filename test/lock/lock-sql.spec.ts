@@ -1,6 +1,7 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { nothingCarried } from '../../lib/database/carried-settings';
+import type { AcquireOptions } from '../../lib/lock/lock';
 import { LockSql } from '../../lib/lock/lock.sql';
 import { testDatabase } from '../support/database';
 import { openPersistPg } from '../support/instance';
@@ -107,7 +108,8 @@ it('waits for the disk when a lock is taken, renewed or kept after its release, 
 begin insert into ${own}.seen (name, setting) values (new.name, current_setting('synchronous_commit')); return null; end $$`);
   await query(`create trigger see after insert or update on ${own}.lock for each row execute function ${own}.see()`);
   const work = async (name: string, atLeast: number): Promise<void> => {
-    await persist.locks.withLock(name, { atLeast }, (lock) => lock.renew());
+    // An option of `@WithLock()`, which comes this way.
+    await persist.locks.withLock(name, { atLeast } as AcquireOptions, (lock) => lock.renew());
   };
   await work('released', 0);
   await work('kept', 60_000);

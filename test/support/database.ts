@@ -42,7 +42,7 @@ export async function ownPostgres(settings: Record<string, string | number> = {}
 type Falsy = false | 0 | '' | null | undefined;
 
 /** Waits until `condition` gives something truthy and returns it; what it throws on the way is shown when the deadline passes. */
-export async function eventually<T>(condition: () => T | Promise<T>, { deadline = 5_000 } = {}): Promise<Exclude<T, Falsy>> {
+export async function eventually<T>(condition: () => T | Promise<T>, { deadline = 10_000 } = {}): Promise<Exclude<T, Falsy>> {
   const end = Date.now() + deadline;
   for (;;) {
     let last: unknown;

@@ -1,1 +1,6 @@
+/**
+ * Metrics and spans for OpenTelemetry.
+ *
+ * @module nestjs-persistpg/opentelemetry
+ */
 export { opentelemetry } from './opentelemetry';

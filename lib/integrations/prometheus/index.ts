@@ -1,1 +1,6 @@
+/**
+ * Metrics for prom-client.
+ *
+ * @module nestjs-persistpg/prometheus
+ */
 export { prometheus } from './prometheus';

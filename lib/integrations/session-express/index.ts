@@ -1,1 +1,6 @@
+/**
+ * A store for express-session.
+ *
+ * @module nestjs-persistpg/session/express
+ */
 export { PersistPgSessionStore } from './session-store';

@@ -59,6 +59,7 @@ export class PersistPgThrottlerGuard extends ThrottlerGuard {
     return true;
   }
 
+  /** Sends a header by Express and by Fastify alike. */
   protected override setResponseHeader(response: Record<string, any>, name: string, value: string | number): void {
     setHeader(response, name, value);
   }

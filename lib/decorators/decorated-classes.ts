@@ -2,9 +2,9 @@ import { METHOD_METADATA } from '@nestjs/common/constants';
 import type { InstanceWrapper as Host } from '@nestjs/core/injector/instance-wrapper';
 import type { ModulesContainer } from '@nestjs/core';
 import { bindMethods, methodsOf, type DecoratedMethod } from './decorated-method';
-import type { PersistPg } from './persist-pg';
-import { ConfigError } from './persist-pg.errors';
-import { defaultInstance } from './persist-pg.tokens';
+import type { PersistPg } from '../persist-pg';
+import { ConfigError } from '../persist-pg.errors';
+import { defaultInstance } from '../persist-pg.tokens';
 
 /**
  * Hands every object of the app what its decorated methods need of this instance, and refuses what could not work.

@@ -1,7 +1,7 @@
 import { Inject, Optional } from '@nestjs/common';
-import { PersistPg } from './persist-pg';
-import { ConfigError } from './persist-pg.errors';
-import { defaultInstance, getPersistPgToken } from './persist-pg.tokens';
+import { PersistPg } from '../persist-pg';
+import { ConfigError } from '../persist-pg.errors';
+import { defaultInstance, getPersistPgToken } from '../persist-pg.tokens';
 
 /** One call of a decorated method. */
 export interface MethodCall {

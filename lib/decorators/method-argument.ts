@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import type { MethodCall } from './decorated-method';
-import { InvalidArgumentError } from './persist-pg.errors';
+import { InvalidArgumentError } from '../persist-pg.errors';
 
 /** What a decorator was given for one of its arguments: the same for every call, or a function of what the method is called with. */
 export type MethodArgument<T> = T | ((...args: any[]) => T);
