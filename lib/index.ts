@@ -74,13 +74,11 @@ export type { TransactionManager, TransactionOptions } from './database/transact
 export type { KeyFilter } from './key-filter';
 export { parseDuration, type Duration, type DurationUnit } from './duration';
 export type { Instrumentation } from './instrumentation';
+export { isNotFound, isPersistPgError, isRetryable, type PersistPgErrors } from './error-checks';
 export {
   DatabaseError,
   InvalidArgumentError,
   InvalidValueError,
-  isNotFound,
-  isPersistPgError,
-  isRetryable,
   KeyLockedError,
   KeyNotFoundError,
   NoTransactionError,
@@ -89,5 +87,4 @@ export {
   PersistPgError,
   QueueFullError,
   type PersistPgErrorCode,
-  type PersistPgErrors,
 } from './persist-pg.errors';

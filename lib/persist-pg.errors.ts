@@ -1,52 +1,25 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { FactoryFailedError, FactoryTimeoutError } from './cache/cache.errors';
-import type { LockLostError, LockTimeoutError } from './lock/lock.errors';
-import type { RateLimitExceededError } from './rate-limit/rate-limit.errors';
-import type { ReservationConflictError } from './reservation/reservation.errors';
-import type { SessionGoneError } from './session/session.errors';
 
 /** Codes of errors; stable, safe across copies of the package. */
-export type PersistPgErrorCode = keyof PersistPgErrors;
-
-/** Error class by code. */
-export interface PersistPgErrors {
-  /** The module was set up in a way that cannot work. */
-  CONFIG: PersistPgError;
-  /** An argument or option is wrong. */
-  INVALID_ARGUMENT: InvalidArgumentError;
-  /** A value cannot be stored or does not fit the schema. */
-  INVALID_VALUE: InvalidValueError;
-  /** `getOrThrow` found no live entry. */
-  KEY_NOT_FOUND: KeyNotFoundError;
-  /** The manager has no open transaction, or one on another database. */
-  NO_TRANSACTION: NoTransactionError;
-  /** Too many operations wait. */
-  QUEUE_FULL: QueueFullError;
-  /** The operation was not sent in time, and never will be. */
-  OPERATION_TIMEOUT: OperationTimeoutError;
-  /** PostgreSQL or the connection failed. */
-  DATABASE: DatabaseError;
-  /** A row stayed locked for the whole timeout. */
-  KEY_LOCKED: KeyLockedError;
-  /** The entry is no whole number, or the result would leave the safe integers. */
-  NOT_A_NUMBER: NotANumberError;
-  /** The session was destroyed or has expired since it was loaded. */
-  SESSION_GONE: SessionGoneError;
-  /** The lock was not to be had in time. */
-  LOCK_TIMEOUT: LockTimeoutError;
-  /** The lock is no longer held. */
-  LOCK_LOST: LockLostError;
-  /** A limit refused the hit. */
-  RATE_LIMIT_EXCEEDED: RateLimitExceededError;
-  /** Values are taken by others. */
-  RESERVATION_CONFLICT: ReservationConflictError;
-  /** A cache factory took longer than `hardTimeout`. */
-  FACTORY_TIMEOUT: FactoryTimeoutError;
-  /** A cache factory failed in another process. */
-  FACTORY_FAILED: FactoryFailedError;
-  /** The instance was closed. */
-  CLOSED: PersistPgError;
-}
+export type PersistPgErrorCode =
+  | 'CONFIG'
+  | 'INVALID_ARGUMENT'
+  | 'INVALID_VALUE'
+  | 'KEY_NOT_FOUND'
+  | 'NO_TRANSACTION'
+  | 'QUEUE_FULL'
+  | 'OPERATION_TIMEOUT'
+  | 'DATABASE'
+  | 'KEY_LOCKED'
+  | 'NOT_A_NUMBER'
+  | 'SESSION_GONE'
+  | 'LOCK_TIMEOUT'
+  | 'LOCK_LOST'
+  | 'RATE_LIMIT_EXCEEDED'
+  | 'RESERVATION_CONFLICT'
+  | 'FACTORY_TIMEOUT'
+  | 'FACTORY_FAILED'
+  | 'CLOSED';
 
 /**
  * What every error may be made with.
@@ -97,9 +70,11 @@ export abstract class PersistPgError extends Error {
 
   /** `instanceof` goes by brand and code, so that it means the same in every copy of the package; a subclass of yours has no code of its own and is asked the usual way. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    if (this === PersistPgError) return isPersistPgError(value);
+    const isOurs = typeof value === 'object' && value !== null && brand in value;
+    if (this === PersistPgError) return isOurs;
     const code = classCodes.get(this);
-    return code === undefined ? Function.prototype[Symbol.hasInstance].call(this, value) : isPersistPgError(value, code);
+    if (code === undefined) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return isOurs && (value as unknown as PersistPgError).code === code;
   }
 }
 
@@ -220,41 +195,6 @@ for (const [errorClass, code] of [
   [DatabaseError, 'DATABASE'],
 ] as const)
   codeOf(errorClass, code);
-
-/**
- * Tells our errors from others, all or one code, in whichever copy they were made.
- *
- * @example if (isPersistPgError(error, 'DATABASE')) logger.error(error.sqlState);
- */
-export function isPersistPgError<C extends PersistPgErrorCode>(error: unknown, code: C): error is PersistPgErrors[C];
-export function isPersistPgError(error: unknown): error is PersistPgError;
-export function isPersistPgError(error: unknown, code?: PersistPgErrorCode): boolean {
-  if (typeof error !== 'object' || error === null || !(brand in error)) return false;
-  return code === undefined || (error as unknown as PersistPgError).code === code;
-}
-
-/** Whether trying again is safe and may help. */
-export function isRetryable(error: unknown): boolean {
-  if (!isPersistPgError(error) || error.outcomeUnknown) return false;
-  switch (error.code) {
-    case 'QUEUE_FULL':
-    case 'OPERATION_TIMEOUT':
-      return true;
-    case 'KEY_LOCKED':
-      return !(error as KeyLockedError).byOwnTransaction;
-    case 'DATABASE': {
-      const state = (error as DatabaseError).sqlState;
-      return state === undefined || /^(08|40|53|55P03|57|25006)/.test(state);
-    }
-    default:
-      return false;
-  }
-}
-
-/** Whether the error says that there is no live entry. */
-export function isNotFound(error: unknown): error is KeyNotFoundError {
-  return isPersistPgError(error, 'KEY_NOT_FOUND');
-}
 
 function describeIssue(issue: StandardSchemaV1.Issue): string {
   const path = (issue.path ?? []).map((step) => String(typeof step === 'object' ? step.key : step)).join('.');

@@ -16,7 +16,8 @@ import type { CollectionDefinition } from './kv/collection';
 import { Kv } from './kv/kv';
 import { LockService } from './lock/lock-service';
 import { PersistPg, PgPersistPg } from './persist-pg';
-import { ConfigError, DatabaseError, isPersistPgError } from './persist-pg.errors';
+import { isPersistPgError } from './error-checks';
+import { ConfigError, DatabaseError } from './persist-pg.errors';
 import {
   ConfigurableModuleClass,
   MODULE_OPTIONS_TOKEN,
@@ -24,7 +25,7 @@ import {
   type PersistPgModuleExtras,
 } from './persist-pg.module-definition';
 import { type PersistPgModuleOptions } from './persist-pg.options';
-import { resolveOptions } from './resolved-options';
+import { resolveOptions } from './resolve-options';
 import { defaultInstance, getCollectionToken, getKvToken, getPersistPgToken, type PersistPgService } from './persist-pg.tokens';
 import { RateLimiter } from './rate-limit/rate-limiter';
 import { Reservations } from './reservation/reservations';

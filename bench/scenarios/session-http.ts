@@ -12,7 +12,7 @@ export const sessionHttp: Scenario = {
   question:
     'How many requests a second does an Express app answer that reads the session on each and writes it on one in ten, on each store?',
   async *run(bench) {
-    const { apps, statements } = await sessionApps(bench, sessions);
+    const { apps, counted, statements } = await sessionApps(bench, sessions);
     let requests = 0;
     const section = await compare(bench, introduced([...apps]), {
       title: `reads the session, and writes it on one request in ten, callers: ${callers}`,
@@ -24,14 +24,13 @@ export const sessionHttp: Scenario = {
       atLeast: { 'connect-redis': 1, 'connect-pg-simple': 1.5 },
       notes: [`${sessions} sessions. The callers are in the process of the app, so their cost is in every row.`],
     });
-    const [own] = apps;
     // Just written, so that it is not time for any of them to be prolonged.
     const recent = 100;
-    for (let n = 0; n < recent; n++) await own.write(n);
+    for (let n = 0; n < recent; n++) await counted.write(n);
     const limits = [];
     for (const how of [1, callers]) {
       const before = statements();
-      const { latencies } = await load(() => own.read(++requests % recent), how, bench.duration);
+      const { latencies } = await load(() => counted.read(++requests % recent), how, bench.duration);
       const each = (statements() - before) / latencies.count;
       limits.push(atMost(`statements for a request that only reads, callers: ${how}`, each, 1, 'statements'));
     }

@@ -1,7 +1,7 @@
 import { noInstrumentation, type Instrumentation } from '../instrumentation';
 import type { PersistPgError } from '../persist-pg.errors';
 import type { Sighting, Verdict } from './kind';
-import type { Unit } from './unit';
+import { rejectAll, type Unit } from './unit';
 
 /** How failures are read and repeated. */
 export interface AttemptOptions {
@@ -51,11 +51,11 @@ export class Attempt<P> {
       try {
         const more = kind.settle(unit, results[i]);
         if (more !== undefined) {
-          void more.catch((error: unknown) => reject(unit, error)).then(() => this.outcome.settled(unit));
+          void more.catch((error: unknown) => rejectAll(unit, error)).then(() => this.outcome.settled(unit));
           continue;
         }
       } catch (error) {
-        reject(unit, error);
+        rejectAll(unit, error);
       }
       this.outcome.settled(unit);
     }
@@ -135,7 +135,7 @@ export class Attempt<P> {
 
   private refuse(units: readonly Unit[], error: unknown): void {
     for (const unit of units) {
-      reject(unit, error);
+      rejectAll(unit, error);
       this.count(unit, (error as PersistPgError).code ?? 'ERROR');
       this.outcome.settled(unit);
     }
@@ -156,8 +156,4 @@ export class Attempt<P> {
   private count(unit: Unit, outcome: string): void {
     this.instrumentation.count('persistpg_operations_total', unit.calls.length, { kind: unit.kind.name, outcome });
   }
-}
-
-function reject(unit: Unit, error: unknown): void {
-  for (const call of unit.calls) call.reject(error);
 }

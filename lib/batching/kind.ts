@@ -58,3 +58,10 @@ export interface Kind<I = any, R = any, P = any> {
   /** Looks, without waiting, which units' rows are held by someone else. */
   probe?(units: readonly Unit<I, R>[], port: P): Promise<readonly Sighting[]>;
 }
+
+/** A `join` that takes every call of the kind: calls on one key share a turn and a row. */
+export function joinSameKind(this: Kind, ahead: Unit, call: Call<any, any>): boolean {
+  if (ahead.kind !== this) return false;
+  ahead.calls.push(call);
+  return true;
+}

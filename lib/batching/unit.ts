@@ -94,3 +94,13 @@ export class Unit<I = any, R = any> extends Place {
     return (this.calls[this.calls.length - 1] as Call<I, R>).input;
   }
 }
+
+/** Gives all callers of a unit the same. */
+export function resolveAll<R>(unit: Unit<any, R>, result: R): void {
+  for (const call of unit.calls) call.resolve(result);
+}
+
+/** Rejects all callers of a unit. */
+export function rejectAll(unit: Unit, error: unknown): void {
+  for (const call of unit.calls) call.reject(error);
+}

@@ -1,20 +1,16 @@
 import type { Batcher } from '../batching/batcher';
-import type { Kind } from '../batching/kind';
-import type { Unit } from '../batching/unit';
-import { arrayLiteral } from '../database/array-literal';
+import { joinSameKind, type Kind } from '../batching/kind';
+import { resolveAll, type Unit } from '../batching/unit';
 import { prepared, type Statement } from '../database/identifier';
 import type { Port } from '../database/lanes';
+import { KeyedReads, type Row, type UnitRows } from '../kv/keyed-reads';
 import { bytesOfText } from '../kv/kv-row';
 import type { KvSpace } from '../kv/kv-space';
 import type { CacheReadSql } from './cache-reads.sql';
 import { ownerLength, type FoundClaim, type FoundEntry, type Payload } from './cache-store';
 
-type Row = (string | null)[];
 type Found = FoundEntry | undefined;
 type ReadUnit<R> = Unit<undefined, R>;
-
-/** Rows of a unit, one a key of it. */
-type UnitRows = readonly (Row | undefined)[];
 
 const states = { c: 'running', f: 'failed', n: 'nothing' } as const;
 
@@ -29,9 +25,6 @@ const noTags: readonly string[] = [];
 
 /** The kinds of reads that merge. */
 export class CacheReads {
-  private readonly one: Statement;
-  private readonly many: Statement;
-  private readonly across: Statement;
   private readonly big: Statement;
   /** The entry of one key. */
   readonly find: Kind<undefined, Found, Port>;
@@ -44,25 +37,19 @@ export class CacheReads {
     private readonly batcher: Batcher<Port>,
     private readonly timeout: number,
   ) {
-    this.one = prepared(sql.findOne());
-    this.many = prepared(sql.findMany());
-    this.across = prepared(sql.findAcross());
+    const entries = new KeyedReads(prepared(sql.findOne()), prepared(sql.findMany()), prepared(sql.findAcross()));
     this.big = prepared(sql.findBig());
     this.find = {
       role: 'read',
       name: 'cache_get',
-      join(ahead, call) {
-        if (ahead.kind !== this) return false;
-        ahead.calls.push(call as never);
-        return true;
-      },
-      send: (units, port) => this.rows(units, port),
+      join: joinSameKind,
+      send: (units, port) => entries.rows(units, port),
       settle: (unit, [row]: UnitRows) => resolve(unit, this.read(unit, unit.key, row)),
     };
     this.findMany = {
       role: 'read',
       name: 'cache_mget',
-      send: (units, port) => this.rows(units, port),
+      send: (units, port) => entries.rows(units, port),
       settle: (unit, rows: UnitRows) => {
         const found = rows.map((row, i) => this.read(unit, unit.keys[i]!, row));
         return found.some((each) => each instanceof Promise) ? resolve(unit, Promise.all(found)) : resolve(unit, found as Found[]);
@@ -75,27 +62,6 @@ export class CacheReads {
       send: async ([unit], port) => [await port.query(this.big, [unit!.space.name, unit!.key])],
       settle: (unit, [row]: UnitRows) => resolve(unit, row && readEntry(row)),
     };
-  }
-
-  private async rows(units: readonly ReadUnit<any>[], port: Port): Promise<UnitRows[]> {
-    const [{ space, keys, key }] = units as [ReadUnit<any>];
-    if (units.length === 1 && keys.length === 1) return [await port.query(this.one, [space.name, key])];
-    const all: string[] = [];
-    let isWithin = true;
-    for (const unit of units) {
-      for (const each of unit.keys) all.push(each);
-      isWithin &&= unit.space === space;
-    }
-    const found = new Map<string, Row>();
-    if (isWithin) {
-      for (const row of await port.query(this.many, [space.name, arrayLiteral(all)])) found.set(row.shift()!, row);
-      return units.map((unit) => unit.keys.map((each) => found.get(each)));
-    }
-    const namespaces = units.flatMap((unit) => unit.keys.map(() => unit.space.name));
-    for (const row of await port.query(this.across, [arrayLiteral(namespaces), arrayLiteral(all)])) {
-      found.set(`${row[0]}\0${row[1]}`, row.slice(2));
-    }
-    return units.map((unit) => unit.keys.map((each) => found.get(`${unit.space.name}\0${each}`)));
   }
 
   private read(unit: Unit, key: string, row: Row | undefined): Found | Promise<Found> {
@@ -155,11 +121,6 @@ function readClaim(text: string, left: number): FoundClaim {
 }
 
 function resolve<R>(unit: ReadUnit<R>, result: R | Promise<R>): void | Promise<void> {
-  if (!(result instanceof Promise)) {
-    for (const call of unit.calls) call.resolve(result);
-    return;
-  }
-  return result.then((value) => {
-    for (const call of unit.calls) call.resolve(value);
-  });
+  if (!(result instanceof Promise)) return resolveAll(unit, result);
+  return result.then((value) => resolveAll(unit, value));
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Instrumentation } from '../instrumentation';
+import { isStoreFailure } from '../operations/store-failure';
 import { InvalidValueError, OperationTimeoutError } from '../persist-pg.errors';
 import { AllCacheNumbers, type CacheNumbers } from './cache-numbers';
 import { ownerLength, type CacheStore, type FoundEntry, type Payload, type Spare, type StoredEntry } from './cache-store';
@@ -9,7 +10,6 @@ import { Flights } from './flights';
 import type { NearCache } from './near-cache';
 import { Patience } from './patience';
 import { Reports } from './reports';
-import { isStoreFailure } from './store-failure';
 
 /** Stands for an answer that the store did not give. */
 export const silence = Symbol('silence');

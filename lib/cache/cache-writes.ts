@@ -1,11 +1,11 @@
-import type { Kind, Sighting } from '../batching/kind';
-import type { Unit } from '../batching/unit';
+import { joinSameKind, type Kind, type Sighting } from '../batching/kind';
+import { resolveAll, type Unit } from '../batching/unit';
 import { arrayLiteral, nullableArrayLiteral } from '../database/array-literal';
 import { settingsToCarry, type CarriedSettings } from '../database/carried-settings';
 import { prepared, type Statement } from '../database/identifier';
 import type { Port } from '../database/lanes';
 import { CarriedStatement, StatementFamily } from '../database/statement-family';
-import { byKey, inOrder, pick, resolve } from '../kv/kv-write-kinds';
+import { byKey, inOrder, pick } from '../kv/kv-write-kinds';
 import type { Durability } from '../persist-pg.options';
 import { claimText } from './cache-reads';
 import type { Claim, ClaimMark, ClaimRequest, StoredEntry } from './cache-store';
@@ -75,7 +75,7 @@ export class CacheWrites {
       ...this.write('cache_expire'),
       anySize: true,
       send: async (units, port) => pick(units, await port.query(expire.of(port), namesOf(units)), ([fresh]) => fresh === 't'),
-      settle: (unit, fresh: boolean | undefined) => resolve(unit, fresh === true),
+      settle: (unit, fresh: boolean | undefined) => resolveAll(unit, fresh === true),
     };
     this.hold = this.inTransaction('cache_hold', sql.hold(), () => undefined);
     this.empty = this.inTransaction('cache_delete', empty, (rows) => rows.filter((row) => row[1] === 't').length);
@@ -87,18 +87,14 @@ export class CacheWrites {
     const texts = new StatementFamily((rows, inline) => this.sql.setTexts(rows, settingsToCarry(inline, this.durability)));
     return {
       ...this.write('cache_set'),
-      join(ahead, call) {
-        if (ahead.kind !== this) return false;
-        ahead.calls.push(call as never);
-        return true;
-      },
+      join: joinSameKind,
       send: async (units, port) => {
         const sorted = inOrder(units);
         if (areTexts(units)) await port.query(texts.of(units.length, port), textsOf(sorted));
         else await port.query(any.of(units.length, port), sorted.flatMap(entryColumns));
         return units;
       },
-      settle: (unit) => resolve(unit, undefined),
+      settle: (unit) => resolveAll(unit, undefined),
     };
   }
 
@@ -120,7 +116,7 @@ export class CacheWrites {
       },
       settle: (unit, until: number | undefined) => {
         const { token, lease } = unit.input;
-        resolve(unit, until === undefined ? undefined : { token, began: until - lease / 1_000 });
+        resolveAll(unit, until === undefined ? undefined : { token, began: until - lease / 1_000 });
       },
     };
   }
@@ -139,7 +135,7 @@ export class CacheWrites {
         const found = byKey(rows);
         return units.map((unit) => unit.keys.filter((key) => found.get(unit.space.name)?.get(key)?.[2] === 't').length);
       },
-      settle: resolve,
+      settle: resolveAll,
     };
   }
 
@@ -158,7 +154,7 @@ export class CacheWrites {
         const rows = await port.query(statement.of(port), [...namesOf(units), ...arraysOf(units.map(({ input }) => columnsOf(input)))]);
         return pick(units, rows, read);
       },
-      settle: (unit, result: R | undefined) => resolve(unit, result ?? false),
+      settle: (unit, result: R | undefined) => resolveAll(unit, result ?? false),
     };
   }
 
@@ -167,7 +163,7 @@ export class CacheWrites {
     return {
       ...this.write(name),
       send: async ([unit], port) => [await port.query({ text }, [unit!.space.name, arrayLiteral(unit!.keys)])],
-      settle: (unit, rows) => resolve(unit, read(rows)),
+      settle: (unit, rows) => resolveAll(unit, read(rows)),
     };
   }
 

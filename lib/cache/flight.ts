@@ -1,10 +1,11 @@
-import { ClosedError, isPersistPgError } from '../persist-pg.errors';
+import { isPersistPgError } from '../error-checks';
+import { isOwnLock } from '../operations/store-failure';
+import { ClosedError } from '../persist-pg.errors';
 import { silence, type CacheRoom, type Silence } from './cache-room';
 import { jittered, type CacheSettings } from './cache-settings';
 import type { Claim, ClaimMark, FoundClaim, FoundEntry, Payload } from './cache-store';
 import { FactoryFailedError, FactoryTimeoutError } from './cache.errors';
 import { FactoryRun, type Factory } from './factory-run';
-import { isOwnLock } from './store-failure';
 
 /** Milliseconds for which other processes are told how a factory ended that gave no value. */
 const markTtl = 1_000;

@@ -1,6 +1,6 @@
 import { PgPersistPg } from '../persist-pg';
 import { ConfigError, InvalidArgumentError } from '../persist-pg.errors';
-import { resolveOptions } from '../resolved-options';
+import { resolveOptions } from '../resolve-options';
 import { readArguments, type CommandLine } from './arguments';
 import { Counted, type Command } from './command';
 import { clear, get, keys } from './entries';

@@ -1,9 +1,12 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { PoolClient } from 'pg';
-import { ClosedError, DatabaseError, isPersistPgError } from '../persist-pg.errors';
+import { ClosedError, DatabaseError } from '../persist-pg.errors';
 import { beforeSending, readFailure, type Stage } from './failure';
 import type { Statement } from './identifier';
+import { endSession, type PgSession } from './pg-session';
+import { settingStatement } from './session-settings';
 import type { StatementSpan } from './statement-span';
+import { Watchdog } from './watchdog';
 import { WireQuery, type Rows } from './wire-query';
 
 /** What a connection is set to, and when it is replaced. */
@@ -26,30 +29,14 @@ export interface ConnectionOptions {
   readonly span?: StatementSpan | undefined;
 }
 
-const grace = 1_000;
-/** How long a session may take to say goodbye. */
-const farewell = 500;
-
-// A durable write never relies on the server's default; `remote_apply` is stronger than `on` and stays.
-const durableCommit = `set_config('synchronous_commit', case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end, false)`;
-
-type PgInternals = PoolClient & {
-  processID: number | null;
-  connection: { stream: { destroy(): void }; parsedStatements: Record<string, string> };
-};
-
 /** One connection, opened when first used and again after a failure; carries one statement at a time. */
 export class Connection {
-  private client: PgInternals | undefined;
+  private client: PgSession | undefined;
   private queries = 0;
   private usedAt = 0;
   /** Who waits for the statement that is under way, where the connection is shared. */
   private readonly queue: (() => void)[] = [];
-  /** The client that the present statement was sent by, and since when it is under way; 0 if none is. */
-  private watched: PgInternals | undefined;
-  private sentAt = 0;
-  private allowance = 0;
-  private watchdog: NodeJS.Timeout | undefined;
+  private readonly watchdog = new Watchdog();
   private readonly names = new Map<string, true>();
   /** Several statements belong together: the session is not replaced between them. */
   private held = false;
@@ -67,7 +54,7 @@ export class Connection {
 
   /** Pid of the backend that a statement is under way on; undefined if none is. */
   get busyBackend(): number | undefined {
-    return this.sentAt === 0 ? undefined : (this.watched?.processID ?? undefined);
+    return this.watchdog.backend;
   }
 
   /** Opens a session, if none is open that can be used; one for all who ask meanwhile. */
@@ -84,7 +71,7 @@ export class Connection {
   /** Sends one statement; `timeout` overrides the statement timeout on the client's side. */
   query(statement: Statement, values: unknown[], timeout = this.options.statementTimeout): Promise<Rows> {
     const { client } = this;
-    if (client !== undefined && this.sentAt !== 0 && this.watched === client) return this.queryLater(statement, values, timeout);
+    if (client !== undefined && this.watchdog.isOn(client)) return this.queryLater(statement, values, timeout);
     if (client === undefined || (!this.held && this.isWorn())) return this.queryAfresh(statement, values, timeout);
     const name = statement.name !== undefined && this.options.prepares() ? statement.name : '';
     if (name !== '' && !this.names.has(name) && this.names.size >= this.options.statementCacheSize) {
@@ -111,7 +98,7 @@ export class Connection {
 
   /** Several statements on one session; `work` gets the way to send them, which fails when the session is lost between. */
   async together<R>(work: (query: Connection['query']) => Promise<R>): Promise<R> {
-    let client: PgInternals | undefined;
+    let client: PgSession | undefined;
     const query: Connection['query'] = async (statement, values, timeout) => {
       if (client !== undefined && client !== this.client) throw readFailure(new Error('the session was cut off'), 'sent').error;
       const answer = this.query(statement, values, timeout);
@@ -145,14 +132,12 @@ export class Connection {
   /** Closes it for good; resolves when its socket is closed. */
   async close(): Promise<void> {
     this.closing = true;
-    clearTimeout(this.watchdog);
+    this.watchdog.close();
     const { client } = this;
     if (client === undefined) return;
-    const ended = new Promise<void>((resolve) => client.once('end', resolve));
-    this.drop();
-    const patience = setTimeout(() => client.connection.stream.destroy(), farewell);
-    await ended;
-    clearTimeout(patience);
+    this.client = undefined;
+    this.names.clear();
+    await endSession(client);
   }
 
   private isWorn(): boolean {
@@ -166,7 +151,7 @@ export class Connection {
       return await this.query(statement, values, timeout);
     } finally {
       // If no session could be opened, no statement's end has called the next.
-      if (this.sentAt === 0) this.queue.shift()?.();
+      if (!this.watchdog.isWatching) this.queue.shift()?.();
     }
   }
 
@@ -176,9 +161,9 @@ export class Connection {
   }
 
   private async connect(): Promise<void> {
-    let client: PgInternals | undefined;
+    let client: PgSession | undefined;
     try {
-      client = (await this.options.connect()) as PgInternals;
+      client = (await this.options.connect()) as PgSession;
       // Without a listener, the end of a session that is held would be an uncaught error.
       const lost = (): void => {
         if (this.client === client) this.drop();
@@ -187,18 +172,12 @@ export class Connection {
       client.on('end', lost);
       const settings = this.options.settings();
       if (settings !== undefined) {
-        const calls = Object.keys(settings).map((_, i) => `set_config($${2 * i + 1}, $${2 * i + 2}, false)`);
-        await this.send(
-          client,
-          `select ${calls.join(', ')}, ${durableCommit}`,
-          '',
-          Object.entries(settings).flat(),
-          this.options.statementTimeout,
-        );
+        const { text, values } = settingStatement(settings);
+        await this.send(client, text, '', values, this.options.statementTimeout);
       }
     } catch (error) {
       client?.release(true);
-      if (isPersistPgError(error, 'CLOSED')) throw error;
+      if (error instanceof ClosedError) throw error;
       throw readFailure(error instanceof DatabaseError ? error.cause : error, 'connecting').error;
     }
     if (this.closing) {
@@ -211,16 +190,16 @@ export class Connection {
     this.usedAt = performance.now();
   }
 
-  private send(client: PgInternals, text: string, name: string, values: unknown[], timeout: number): Promise<Rows> {
+  private send(client: PgSession, text: string, name: string, values: unknown[], timeout: number): Promise<Rows> {
     const { span } = this.options;
     if (span === undefined) return this.transmit(client, text, name, values, timeout);
     return span(client, text, () => this.transmit(client, text, name, values, timeout));
   }
 
-  private transmit(client: PgInternals, text: string, name: string, values: unknown[], timeout: number): Promise<Rows> {
+  private transmit(client: PgSession, text: string, name: string, values: unknown[], timeout: number): Promise<Rows> {
     return new Promise<Rows>((resolve, reject) => {
       const query = new WireQuery(text, name, values, (error) => {
-        this.sentAt = 0;
+        this.watchdog.end();
         this.queue.shift()?.();
         if (error === null) {
           this.usedAt = performance.now();
@@ -235,7 +214,7 @@ export class Connection {
         this.names.delete(name);
         this.names.set(name, true);
       }
-      this.watch(client, timeout + grace);
+      this.watchdog.begin(client, timeout);
       try {
         client.query(query as never);
       } catch (error) {
@@ -244,7 +223,7 @@ export class Connection {
     });
   }
 
-  private failed(client: PgInternals, cause: Error, stage: Stage, name: string): DatabaseError {
+  private failed(client: PgSession, cause: Error, stage: Stage, name: string): DatabaseError {
     const { error, broken } = readFailure(cause, stage);
     if (error.sqlState === '26000' || error.sqlState === '42P05') this.options.neverPrepareAgain();
     if (error.sqlState === '0A000' && name !== '') {
@@ -256,31 +235,7 @@ export class Connection {
     return error;
   }
 
-  // A half-open socket answers nothing for minutes. One timer a connection, moved on with each statement, sees to it
-  // that no caller waits longer than the server would.
-  private watch(client: PgInternals, allowance: number): void {
-    this.watched = client;
-    this.sentAt = performance.now();
-    if (this.watchdog !== undefined && allowance !== this.allowance) {
-      clearTimeout(this.watchdog);
-      this.watchdog = undefined;
-    }
-    this.allowance = allowance;
-    if (this.watchdog === undefined) this.context.runInAsyncScope(() => this.arm(allowance));
-  }
-
-  private arm(ms: number): void {
-    this.watchdog = setTimeout(() => {
-      this.watchdog = undefined;
-      if (this.sentAt === 0) return;
-      const left = this.sentAt + this.allowance - performance.now();
-      if (left > 0) this.arm(left);
-      else this.watched?.connection.stream.destroy();
-    }, ms);
-    this.watchdog.unref();
-  }
-
-  private async forgetOldest(client: PgInternals): Promise<void> {
+  private async forgetOldest(client: PgSession): Promise<void> {
     const [oldest] = this.names.keys();
     if (oldest === undefined) return;
     this.names.delete(oldest);

@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import { isPersistPgError } from '../persist-pg.errors';
+import { PersistPgError } from '../persist-pg.errors';
 import type { ResolvedOptions } from '../resolved-options';
 import { readFailure } from './failure';
 import type { Source } from './source';
@@ -31,7 +31,7 @@ export class Pooler {
       .then(
         (found) => this.conclude(found),
         (error: unknown) => {
-          throw isPersistPgError(error) ? error : readFailure(error, 'connecting').error;
+          throw error instanceof PersistPgError ? error : readFailure(error, 'connecting').error;
         },
       )
       .finally(() => (this.detecting = undefined));

@@ -1,4 +1,5 @@
-import { InvalidValueError, isPersistPgError } from '../persist-pg.errors';
+import { isPersistPgError } from '../error-checks';
+import { InvalidValueError } from '../persist-pg.errors';
 import { copyAsJson, maxDepth } from './json-copy';
 import type { StoredValue } from './kv-store';
 

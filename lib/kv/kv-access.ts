@@ -1,7 +1,7 @@
 import type { Kind } from '../batching/kind';
 import type { Port } from '../database/lanes';
 import type { TransactionManager } from '../database/transaction-manager';
-import { lockedByOwn, type WalkQuery, type Within } from '../operations/table-operations';
+import type { WalkQuery, Within } from '../operations/table-operations';
 import type { KeyLockedError } from '../persist-pg.errors';
 import { copyOf } from './kv-row';
 import type { KvSpace } from './kv-space';
@@ -54,9 +54,7 @@ export abstract class KvAccess {
 
   /** The refusal of deleting, without naming it, what the caller's own open transaction has written. */
   protected ownLocks(meets: (name: string) => boolean): KeyLockedError | undefined {
-    const transaction = this.joined() === undefined ? this.table.database.transactions.ofCaller() : undefined;
-    const own = transaction && [...transaction.written].find(meets);
-    return own === undefined ? undefined : lockedByOwn(own.slice(own.lastIndexOf('\0') + 1));
+    return this.joined() === undefined ? this.table.operations.ownLockAmong(meets) : undefined;
   }
 
   protected walk<R>(name: string, namespace: string, work: (query: WalkQuery) => Promise<R>, nested = false): Promise<R> {

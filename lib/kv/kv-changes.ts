@@ -1,10 +1,11 @@
+import { resolveAll } from '../batching/unit';
 import { arrayLiteral } from '../database/array-literal';
 import { prepared } from '../database/identifier';
 import type { Rows } from '../database/wire-query';
 import type { Durability } from '../persist-pg.options';
 import type { KvChangeSql } from './kv-changes.sql';
 import type { KvIndexes } from './kv-indexes';
-import { byKey, KvWriteKinds, pick, resolve, type RowInput, type WriteKind } from './kv-write-kinds';
+import { byKey, KvWriteKinds, pick, type RowInput, type WriteKind } from './kv-write-kinds';
 
 /** What a change of a live row came to; `undefined` as a whole: there is none. */
 export interface Change {
@@ -56,7 +57,7 @@ export class KvChanges extends KvWriteKinds {
         const results = plain.length === 0 ? [] : await kind.send(plain as never, port);
         return units.map((unit) => (this.indexes.has(unit.space.name) ? 'indexed' : results[plain.indexOf(unit)]));
       },
-      settle: resolve,
+      settle: resolveAll,
     };
   }
 
@@ -76,7 +77,7 @@ export class KvChanges extends KvWriteKinds {
             before,
           }),
         ),
-      settle: resolve,
+      settle: resolveAll,
     };
   }
 
@@ -104,7 +105,7 @@ export class KvChanges extends KvWriteKinds {
           }),
         );
       },
-      settle: resolve,
+      settle: resolveAll,
     };
   }
 
@@ -123,7 +124,7 @@ export class KvChanges extends KvWriteKinds {
           () => true as const,
         );
       },
-      settle: resolve,
+      settle: resolveAll,
     };
   }
 
@@ -136,7 +137,7 @@ export class KvChanges extends KvWriteKinds {
         for (const unit of units) await port.query(statement, [unit.space.name, arrayLiteral(unit.keys)]);
         return units;
       },
-      settle: (unit) => resolve(unit, undefined),
+      settle: (unit) => resolveAll(unit, undefined),
     };
   }
 }

@@ -1,29 +1,19 @@
 import type { Batcher } from '../batching/batcher';
-import type { Kind } from '../batching/kind';
-import type { Unit } from '../batching/unit';
-import { arrayLiteral } from '../database/array-literal';
+import { joinSameKind, type Kind } from '../batching/kind';
+import { resolveAll, type Unit } from '../batching/unit';
 import { prepared, type Statement } from '../database/identifier';
 import type { Port } from '../database/lanes';
-import type { Rows } from '../database/wire-query';
+import { KeyedReads, rowsAcross, type Row, type UnitRows } from './keyed-reads';
 import type { KvReadSql } from './kv-reads.sql';
 import { isBig, readValue } from './kv-row';
 import type { KvSpace } from './kv-space';
 import type { StoredEntry } from './kv-store';
 
-type Row = readonly (string | null)[];
 type ReadUnit<R> = Unit<undefined, R>;
-
-/** Rows of a unit, one a key of it. */
-type UnitRows = readonly (Row | undefined)[];
 
 /** The kinds of reads that merge. */
 export class KvReads {
-  private readonly one: Statement;
-  private readonly many: Statement;
-  private readonly across: Statement;
   private readonly big: Statement;
-  private readonly entry: Statement;
-  private readonly life: Statement;
   /** Values of the keys of a call, in their order. */
   readonly get: Kind<undefined, unknown[], Port>;
   /** The value of one key. */
@@ -41,23 +31,21 @@ export class KvReads {
     /** Told of keys whose row had expired, with expiry `on-read`. */
     private readonly met: (space: KvSpace, key: string) => void,
   ) {
-    this.one = prepared(sql.getOne());
-    this.many = prepared(sql.getMany());
-    this.across = prepared(sql.getAcross());
+    const values = new KeyedReads(prepared(sql.getOne()), prepared(sql.getMany()), prepared(sql.getAcross()));
+    const entry = prepared(sql.entries());
+    const life = prepared(sql.lives());
     this.big = prepared(sql.getBig());
-    this.entry = prepared(sql.entries());
-    this.life = prepared(sql.lives());
-    const share = { role: 'read', join: joinReads } as const;
     this.getOne = {
-      ...share,
+      role: 'read',
       name: 'get',
-      send: (units, port) => this.values(units, port),
+      join: joinSameKind,
+      send: (units, port) => values.rows(units, port),
       settle: (unit, [row]: UnitRows) => this.settleOne(unit, row),
     };
     this.get = {
       role: 'read',
       name: 'mget',
-      send: (units, port) => this.values(units, port),
+      send: (units, port) => values.rows(units, port),
       settle: (unit, rows: UnitRows) => this.settleMany(unit, rows),
     };
     this.getBig = {
@@ -65,68 +53,29 @@ export class KvReads {
       heavy: true,
       name: 'get_big',
       send: async ([unit], port) => [await port.query(this.big, [unit!.space.name, unit!.key])],
-      settle: (unit, [row]: Rows) => resolve(unit, row === undefined ? undefined : readBig(row)),
+      settle: (unit, [row]: UnitRows) => resolveAll(unit, row === undefined ? undefined : readBig(row)),
     };
     this.entries = {
       role: 'read',
       name: 'get_entry',
-      send: (units, port) => this.rows(units, port, this.entry),
+      send: (units, port) => rowsAcross(units, port, entry),
       settle: (unit, rows: UnitRows) => this.settleEntries(unit, rows),
     };
     this.lives = {
       role: 'read',
       name: 'ttl',
-      send: (units, port) => this.rows(units, port, this.life),
+      send: (units, port) => rowsAcross(units, port, life),
       settle: (unit, rows: UnitRows) =>
-        resolve(
+        resolveAll(
           unit,
-          rows.map((row) => (row === undefined ? -2 : row[2] === null ? -1 : Math.max(0, Math.ceil(Number(row[2]))))),
+          rows.map((row) => (row === undefined ? -2 : row[0] === null ? -1 : Math.max(0, Math.ceil(Number(row[0]))))),
         ),
     };
   }
 
-  private async values(units: readonly ReadUnit<any>[], port: Port): Promise<UnitRows[]> {
-    const [first] = units as [ReadUnit<any>];
-    if (units.length === 1 && first.keys.length === 1) {
-      const [row] = await port.query(this.one, [first.space.name, first.key]);
-      return [[row]];
-    }
-    if (units.some((unit) => unit.space !== first.space)) {
-      return this.rows(units, port, this.across);
-    }
-    const keys: string[] = [];
-    for (const unit of units) for (const key of unit.keys) keys.push(key);
-    const found = new Map<string, Row>();
-    for (const row of await port.query(this.many, [first.space.name, arrayLiteral(keys)])) found.set(row.shift() as string, row);
-    return units.map((unit) => unit.keys.map((key) => found.get(key)));
-  }
-
-  /** Rows of (namespace, key, ...) by units; of values, without the first two. */
-  private async rows(units: readonly ReadUnit<any>[], port: Port, statement: Statement): Promise<UnitRows[]> {
-    const namespaces: string[] = [];
-    const keys: string[] = [];
-    for (const unit of units) {
-      for (const key of unit.keys) {
-        namespaces.push(unit.space.name);
-        keys.push(key);
-      }
-    }
-    const found = new Map<string, Map<string, Row>>();
-    for (const row of await port.query(statement, [arrayLiteral(namespaces), arrayLiteral(keys)])) {
-      const [namespace, key] = row as [string, string];
-      let space = found.get(namespace);
-      if (space === undefined) found.set(namespace, (space = new Map()));
-      space.set(key, statement === this.across ? row.slice(2) : row);
-    }
-    return units.map((unit) => {
-      const space = found.get(unit.space.name);
-      return unit.keys.map((key) => space?.get(key));
-    });
-  }
-
   private settleOne(unit: ReadUnit<unknown>, row: Row | undefined): void | Promise<void> {
     const space = unit.space as KvSpace;
-    if (row === undefined || this.isOver(space, unit.key, row[3])) return resolve(unit, undefined);
+    if (row === undefined || this.isOver(space, unit.key, row[3])) return resolveAll(unit, undefined);
     const [json, bytes, counter] = row as [string | null, string | null, string | null];
     if (isBig(json, bytes, counter)) {
       // The unit keeps its turn, so that a later write of the key cannot be seen.
@@ -149,15 +98,15 @@ export class KvReads {
       }
       return readValue(json, bytes, counter);
     });
-    if (!bigOnes) return resolve(unit, values);
-    return Promise.all(values).then((all) => resolve(unit, all));
+    if (!bigOnes) return resolveAll(unit, values);
+    return Promise.all(values).then((all) => resolveAll(unit, all));
   }
 
   private settleEntries(unit: ReadUnit<(StoredEntry | undefined)[]>, rows: UnitRows): void | Promise<void> {
     const entries = rows.map((row, i): StoredEntry | undefined | Promise<StoredEntry | undefined> => {
       if (row === undefined) return undefined;
       const key = unit.keys[i] as string;
-      const [, , json, bytes, counter, version, created, updated, expires, left] = row as string[];
+      const [json, bytes, counter, version, created, updated, expires, left] = row as string[];
       const around = {
         key,
         version: Number(version),
@@ -169,8 +118,8 @@ export class KvReads {
       if (!isBig(json!, bytes!, counter!)) return { ...around, value: readValue(json!, bytes!, counter!) };
       return this.fetchBig(unit, key).then((value) => ({ ...around, value }));
     });
-    if (!entries.some((entry) => entry instanceof Promise)) return resolve(unit, entries as (StoredEntry | undefined)[]);
-    return Promise.all(entries).then((all) => resolve(unit, all));
+    if (!entries.some((entry) => entry instanceof Promise)) return resolveAll(unit, entries as (StoredEntry | undefined)[]);
+    return Promise.all(entries).then((all) => resolveAll(unit, all));
   }
 
   // Weighs as much as a batch may, so that each leaves alone.
@@ -188,18 +137,7 @@ export class KvReads {
   }
 }
 
-/** Reads of one key share a turn and a row. */
-function joinReads(this: Kind, ahead: Unit, call: Unit['calls'][number]): boolean {
-  if (ahead.kind !== this) return false;
-  ahead.calls.push(call);
-  return true;
-}
-
 function readBig(row: Row): unknown {
   const [json, bytes, counter] = row as [string | null, string | null, string | null];
   return bytes === null ? readValue(json, null, counter) : Buffer.from(bytes, 'base64');
-}
-
-function resolve<R>(unit: ReadUnit<R>, result: R): void {
-  for (const call of unit.calls) call.resolve(result);
 }

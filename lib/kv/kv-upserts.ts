@@ -1,4 +1,5 @@
-import type { Unit } from '../batching/unit';
+import { joinSameKind } from '../batching/kind';
+import { resolveAll, type Unit } from '../batching/unit';
 import { arrayLiteral, nullableArrayLiteral } from '../database/array-literal';
 import { compareBytes } from '../database/byte-order';
 import type { CarriedSettings } from '../database/carried-settings';
@@ -8,7 +9,7 @@ import type { Durability } from '../persist-pg.options';
 import type { KvIndexes } from './kv-indexes';
 import type { RowForm } from './kv.sql';
 import type { KvUpsertSql } from './kv-upserts.sql';
-import { inOrder, KvWriteKinds, pick, resolve, type RowInput, type WriteKind } from './kv-write-kinds';
+import { inOrder, KvWriteKinds, pick, type RowInput, type WriteKind } from './kv-write-kinds';
 
 /** An addition, and the time to live of a counter that is made by it. */
 export interface Addition {
@@ -32,16 +33,12 @@ export class KvUpserts extends KvWriteKinds {
     const send = this.sendSet({ ...form, absent: false });
     return {
       ...this.write('set'),
-      join(ahead, call) {
-        if (ahead.kind !== this) return false;
-        ahead.calls.push(call as never);
-        return true;
-      },
+      join: joinSameKind,
       send: async (units, port) => {
         await send(units, port);
         return units;
       },
-      settle: (unit) => resolve(unit, true),
+      settle: (unit) => resolveAll(unit, true),
     };
   }
 
@@ -52,7 +49,7 @@ export class KvUpserts extends KvWriteKinds {
       ...this.write('setnx'),
       anySize: true,
       send: async (units, port) => pick(units, await send(units, port), ([version]) => Number(version)),
-      settle: resolve,
+      settle: resolveAll,
     };
   }
 
@@ -69,7 +66,7 @@ export class KvUpserts extends KvWriteKinds {
         await port.query(statement.of(port), parameters!);
         return units;
       },
-      settle: (unit) => resolve(unit, undefined),
+      settle: (unit) => resolveAll(unit, undefined),
     };
   }
 

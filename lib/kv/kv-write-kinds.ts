@@ -1,5 +1,5 @@
 import type { Kind, Sighting } from '../batching/kind';
-import type { Unit } from '../batching/unit';
+import { resolveAll, type Unit } from '../batching/unit';
 import { arrayLiteral, nullableArrayLiteral } from '../database/array-literal';
 import { compareBytes } from '../database/byte-order';
 import { settingsToCarry, type CarriedSettings } from '../database/carried-settings';
@@ -44,7 +44,7 @@ export abstract class KvWriteKinds {
       ...this.write(name),
       anySize: true,
       send: async (units, port) => pick(units, await send(units, port), ([column]) => read(column!)),
-      settle: resolve,
+      settle: resolveAll,
     };
   }
 
@@ -132,9 +132,4 @@ export function pick<R>(units: readonly Unit[], rows: Rows, read: (columns: any[
     const row = found.get(unit.space.name)?.get(unit.key);
     return row === undefined ? undefined : read(row.slice(2));
   });
-}
-
-/** Gives all callers of a unit the same. */
-export function resolve<R>(unit: Unit<any, R>, result: R): void {
-  for (const call of unit.calls) call.resolve(result);
 }

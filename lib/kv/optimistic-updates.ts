@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { waitAtMost } from '../batching/wait-at-most';
 import { KeyLockedError } from '../persist-pg.errors';
 
 /** What an attempt gives whose entry another has written meanwhile. */
@@ -33,7 +34,7 @@ export class OptimisticUpdates {
   // Who is ahead may be one whose `change` never ends, or who waits for a row that our own transaction has locked.
   private async inLine<R>(name: string, patience: number, attempt: () => Promise<R | typeof overtaken>): Promise<R | typeof overtaken> {
     const before = this.lines.get(name);
-    const turn = before === undefined ? attempt() : waitFor(before, Math.min(patience, longestWait)).then(attempt);
+    const turn = before === undefined ? attempt() : waitAtMost(Math.min(patience, longestWait), before).then(attempt);
     const settled = turn.catch(() => undefined);
     this.lines.set(name, settled);
     try {
@@ -42,11 +43,4 @@ export class OptimisticUpdates {
       if (this.lines.get(name) === settled) this.lines.delete(name);
     }
   }
-}
-
-async function waitFor(before: Promise<unknown>, patience: number): Promise<void> {
-  const stopped = new AbortController();
-  const late = delay(patience, undefined, { signal: stopped.signal }).catch(() => undefined);
-  await Promise.race([before, late]);
-  stopped.abort();
 }

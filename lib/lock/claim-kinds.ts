@@ -1,12 +1,12 @@
 import type { Call, Kind } from '../batching/kind';
-import type { Unit } from '../batching/unit';
+import { resolveAll, type Unit } from '../batching/unit';
 import { arrayLiteral, nullableArrayLiteral } from '../database/array-literal';
 import { settingsToCarry } from '../database/carried-settings';
 import type { Port } from '../database/lanes';
 import { CarriedStatement } from '../database/statement-family';
 import type { Rows } from '../database/wire-query';
 import type { Durability } from '../persist-pg.options';
-import { byKey, probing, resolve } from './lock-rows';
+import { byKey, probing } from './lock-rows';
 import type { LockClaim, TakenLease } from './lock-store';
 import type { LockSql } from './lock.sql';
 
@@ -44,7 +44,7 @@ export class ClaimKinds {
       send: this.sendPermitClaims(),
       settle: ({ calls }, taken: readonly TakenLease[]) => calls.forEach((call, i) => call.resolve(taken[i])),
     };
-    this.makePermits = { name: 'permit_make', role: 'write', anySize: true, send: this.sendPermits(), settle: resolve };
+    this.makePermits = { name: 'permit_make', role: 'write', anySize: true, send: this.sendPermits(), settle: resolveAll };
   }
 
   private sendClaims(): LockKind<LockClaim, TakenLease | undefined>['send'] {

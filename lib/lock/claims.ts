@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { isPersistPgError, OperationTimeoutError } from '../persist-pg.errors';
+import { isPersistPgError } from '../error-checks';
+import { OperationTimeoutError } from '../persist-pg.errors';
 import type { ClaimOptions } from './lock-options';
 import type { LockClaim, LockStore, LockTarget, TakenLease } from './lock-store';
 

@@ -1,5 +1,5 @@
 import type { Call, Kind } from '../batching/kind';
-import type { Unit } from '../batching/unit';
+import { resolveAll, type Unit } from '../batching/unit';
 import { arrayLiteral } from '../database/array-literal';
 import { settingsToCarry, type CarriedSettings } from '../database/carried-settings';
 import { prepared } from '../database/identifier';
@@ -7,7 +7,7 @@ import type { Port } from '../database/lanes';
 import { CarriedStatement } from '../database/statement-family';
 import type { Rows } from '../database/wire-query';
 import type { Durability } from '../persist-pg.options';
-import { byKey, holdingKey, probing, readHolding, resolve, targetKey } from './lock-rows';
+import { byKey, holdingKey, probing, readHolding, targetKey } from './lock-rows';
 import type { Holding, HoldingId, LeaseTerm, LockTarget, Released } from './lock-store';
 import type { LockSql } from './lock.sql';
 
@@ -37,12 +37,12 @@ export class HoldingKinds {
     private readonly durability: Durability,
     private readonly now: () => number,
   ) {
-    const change = { role: 'write', anySize: true, settle: resolve, probe: probing(sql.probe('no key update')) } as const;
+    const change = { role: 'write', anySize: true, settle: resolveAll, probe: probing(sql.probe('no key update')) } as const;
     this.renew = { ...change, name: 'lock_renew', send: this.sendRenewals() };
     this.release = { ...change, name: 'lock_release', send: this.sendReleases() };
     this.forceRelease = { ...change, name: 'lock_force_release', send: this.sendForced() };
-    this.look = { name: 'lock_look', role: 'read', join: joinLook, send: this.sendLooks(), settle: resolve };
-    this.want = { name: 'lock_want', role: 'write', anySize: true, send: this.sendWants(), settle: resolve };
+    this.look = { name: 'lock_look', role: 'read', join: joinLook, send: this.sendLooks(), settle: resolveAll };
+    this.want = { name: 'lock_want', role: 'write', anySize: true, send: this.sendWants(), settle: resolveAll };
   }
 
   private sendRenewals(): LockKind<HoldingChange, LeaseTerm | undefined>['send'] {

@@ -1,6 +1,6 @@
 import type { TransactionManager } from '../database/transaction-manager';
 import type { Duration } from '../duration';
-import { isPersistPgError } from '../persist-pg.errors';
+import { isPersistPgError } from '../error-checks';
 import { readTtl } from './lease-duration';
 import type { HeldLock, Lock } from './lock';
 import { LockLostError } from './lock.errors';

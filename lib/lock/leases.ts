@@ -1,4 +1,6 @@
-import { ClosedError, isPersistPgError } from '../persist-pg.errors';
+import { waitAtMost } from '../batching/wait-at-most';
+import { isPersistPgError } from '../error-checks';
+import { ClosedError } from '../persist-pg.errors';
 import type { ResolvedOptions } from '../resolved-options';
 import { Claims } from './claims';
 import { Lease, type LeaseHost } from './lease';
@@ -102,11 +104,12 @@ export class Leases {
   /** Lets nobody wait any more, tells all holders, and gives `settled` some time before all that is still held is released. */
   async close(settled: () => Promise<void>, timeout: number): Promise<void> {
     const end = performance.now() + timeout;
+    const left = (): number => Math.max(0, end - performance.now());
     this.closed = true;
     this.lines.close(closedError());
     for (const lease of this.keeper.all()) lease.warnOfClose();
-    await within(settled(), end);
-    await within(Promise.all(this.keeper.all().map((lease) => lease.releaseQuietly(0))), end);
+    await waitAtMost(left(), settled());
+    await waitAtMost(left(), Promise.all(this.keeper.all().map((lease) => lease.releaseQuietly(0))));
     this.keeper.close();
   }
 
@@ -158,11 +161,4 @@ async function unlessAborted(taking: Promise<Lease | undefined>, signal: AbortSi
   }
   taking.then((late) => late?.releaseQuietly(0)).catch(() => undefined);
   throw signal.reason;
-}
-
-async function within(work: Promise<unknown>, end: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.max(0, end - performance.now()))));
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }

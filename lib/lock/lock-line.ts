@@ -1,5 +1,5 @@
 import type { AsyncResource } from 'node:async_hooks';
-import { isPersistPgError } from '../persist-pg.errors';
+import { isPersistPgError } from '../error-checks';
 import type { Lease } from './lease';
 import type { WaitOptions } from './lock-options';
 import { heldLock, isLive, type Holding, type LockStore, type LockTarget } from './lock-store';

@@ -53,8 +53,3 @@ export function probing(sql: string): (units: readonly Unit[], port: Port) => Pr
     });
   };
 }
-
-/** Gives all callers of a unit the same. */
-export function resolve<R>(unit: Unit<any, R>, result: R): void {
-  for (const call of unit.calls) call.resolve(result);
-}

@@ -2,7 +2,7 @@ import type { Database } from '../database/database';
 import type { TransactionManager } from '../database/transaction-manager';
 import type { JoinedTransaction } from '../database/transactions';
 import type { TableOperations } from '../operations/table-operations';
-import { isPersistPgError } from '../persist-pg.errors';
+import { isPersistPgError } from '../error-checks';
 import { LockTimeoutError } from './lock.errors';
 import { transactionLockSql as sql } from './pg-transaction-locks.sql';
 

@@ -5,7 +5,8 @@ import { decorateMethod, type MethodCall } from '../decorators/decorated-method'
 import type { Duration } from '../duration';
 import { placeOf, textOf, type MethodArgument } from '../decorators/method-argument';
 import { oneOf, text } from '../option-checks';
-import { InvalidArgumentError, isPersistPgError, NoTransactionError } from '../persist-pg.errors';
+import { isPersistPgError } from '../error-checks';
+import { InvalidArgumentError, NoTransactionError } from '../persist-pg.errors';
 import type { LockOptions } from './lock';
 import { LockOptionReader } from './lock-options';
 

@@ -2,20 +2,24 @@ import type { Batcher } from '../batching/batcher';
 import type { Kind } from '../batching/kind';
 import type { Space } from '../batching/space';
 import { Unit } from '../batching/unit';
+import { waitAtMost } from '../batching/wait-at-most';
 import type { Database } from '../database/database';
 import type { Statement } from '../database/identifier';
-import type { Port } from '../database/lanes';
+import type { InlineSettings, Port } from '../database/lanes';
 import type { TransactionManager } from '../database/transaction-manager';
 import type { JoinedTransaction } from '../database/transactions';
 import type { Rows } from '../database/wire-query';
 import type { Instrumentation } from '../instrumentation';
-import { isPersistPgError, KeyLockedError } from '../persist-pg.errors';
+import { KeyLockedError, PersistPgError } from '../persist-pg.errors';
 
 /** In whose transaction operations run: the ambient one if there is any, none, or the manager's. */
 export type Within = 'ambient' | 'none' | TransactionManager;
 
 /** Sends one statement of a walk, on the bulk connection or in a transaction. */
 export type WalkQuery = (statement: Statement, values: unknown[]) => Promise<Rows>;
+
+/** Work of a walk; `inline` is what its statements must carry themselves. */
+export type WalkWork<R> = (query: WalkQuery, inline: InlineSettings) => Promise<R>;
 
 /** What a walk may meet: a name for it, and who knows of the writes to it that are under way. */
 export interface Walked {
@@ -107,13 +111,18 @@ export class TableOperations {
    * Work on rows that nobody names, after the writes that this process has called before it: on the bulk connection, or
    * in an open transaction of the app.
    */
-  async walk<R>(within: Within, name: string, walked: Walked, work: (query: WalkQuery) => Promise<R>): Promise<R> {
+  async walk<R>(within: Within, name: string, walked: Walked, work: WalkWork<R>): Promise<R> {
     const manager = this.joined(within);
     if (manager === undefined) {
       return this.batcher.beside(async () => {
         await this.earlierWrites(walked);
         return this.counting(name, (counted) =>
-          this.database.bulk((connection) => work(counted((statement, values) => connection.query(statement, values)))),
+          this.database.bulk((connection) =>
+            work(
+              counted((statement, values) => connection.query(statement, values)),
+              this.database.lanes.bulkInline,
+            ),
+          ),
         );
       });
     }
@@ -123,7 +132,12 @@ export class TableOperations {
     transaction.touched.add(about);
     return transaction.inOrder(async () => {
       await earlier;
-      return this.counting(name, (counted) => work(counted((statement, values) => transaction.query(statement, values))));
+      return this.counting(name, (counted) =>
+        work(
+          counted((statement, values) => transaction.query(statement, values)),
+          transaction.inline,
+        ),
+      );
     });
   }
 
@@ -148,7 +162,7 @@ export class TableOperations {
     try {
       return await work(() => instrumentation.count('persistpg_statements_total', 1, { kind }));
     } catch (error) {
-      outcome = isPersistPgError(error) ? error.code : 'ERROR';
+      outcome = error instanceof PersistPgError ? error.code : 'ERROR';
       throw error;
     } finally {
       instrumentation.count('persistpg_operations_total', 1, { kind, outcome });
@@ -166,6 +180,14 @@ export class TableOperations {
     return own === undefined ? undefined : lockedByOwn(own);
   }
 
+  /** The refusal of work on rows that nobody names, where it meets what the caller's own transaction has written. */
+  ownLockAmong(meets: (name: string) => boolean): KeyLockedError | undefined {
+    for (const name of this.database.transactions.ofCaller()?.written ?? []) {
+      if (meets(name)) return lockedByOwn(name.slice(name.lastIndexOf('\0') + 1));
+    }
+    return undefined;
+  }
+
   private counting<R>(name: string, work: (counted: (query: WalkQuery) => WalkQuery) => Promise<R>): Promise<R> {
     return this.observed(name, (count) =>
       work((query) => (statement, values) => {
@@ -176,11 +198,8 @@ export class TableOperations {
   }
 
   // Bounded: what waits for a row that the caller's own transaction holds must not wait for the caller.
-  private async earlierWrites(walked: Walked): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.options.timeout)));
-    await Promise.race([late, Promise.all([...walked.spaces()].map((space) => space.earlierWrites()))]);
-    clearTimeout(timer);
+  private earlierWrites(walked: Walked): Promise<void> {
+    return waitAtMost(this.options.timeout, Promise.all([...walked.spaces()].map((space) => space.earlierWrites())));
   }
 
   private async goOn<I, R>(unit: Unit<I, R>, rest: (input: I, step: Step) => Promise<R>): Promise<void> {
@@ -215,7 +234,7 @@ export class TableOperations {
 }
 
 /** The refusal of a lane write on a key that the caller's own open transaction has written. */
-export function lockedByOwn(key: string): KeyLockedError {
+function lockedByOwn(key: string): KeyLockedError {
   return new KeyLockedError(
     key,
     `${JSON.stringify(key)} was written by the caller's own open transaction: write it through that transaction too (withManager), or after its end`,

@@ -5,6 +5,7 @@ import type { Port } from '../database/lanes';
 import { noInstrumentation } from '../instrumentation';
 import { TableOperations } from '../operations/table-operations';
 import type { ResolvedOptions } from '../resolved-options';
+import { Fallback } from './fallback';
 import { RateLimitChanges } from './rate-limit-changes';
 import { RateLimitChangeSql } from './rate-limit-changes.sql';
 import { HitKind } from './rate-limit-hits';
@@ -14,7 +15,6 @@ import { Refusals } from './refusals';
 import { countAt, resultsOf } from './rule-count';
 import { ResetNotices } from './reset-notices';
 import type { RuleSet } from './rule-set';
-import { StoreFailure } from './store-failure';
 import type { StoredCounts } from './stored-counts';
 
 /** Bytes of a row beside its key, about. */
@@ -25,7 +25,7 @@ export class PgRateLimitStore implements RateLimitStore {
   private readonly space = new Space('rate limits');
   /** @internal */
   readonly refusals: Refusals;
-  private readonly failure: StoreFailure;
+  private readonly fallback: Fallback;
   private readonly kept: LimitTable;
   private readonly durable: LimitTable;
   private readonly changes: RateLimitChanges;
@@ -40,7 +40,7 @@ export class PgRateLimitStore implements RateLimitStore {
     const { durability, onError, timeout } = options.rateLimit;
     this.notices = new ResetNotices(database.notices, (keys) => this.refusals.forget(keys));
     this.refusals = new Refusals(() => this.notices.heardAt());
-    this.failure = new StoreFailure(onError, warn);
+    this.fallback = new Fallback(onError, warn);
     this.kept = new LimitTable(database.schema.table('rate_limit'), durability, timeout, this.refusals);
     this.durable = new LimitTable(database.schema.table('rate_limit_durable'), 'durable', timeout, this.refusals);
     const operations = new TableOperations('rate_limit', database, batcher, options);
@@ -62,9 +62,9 @@ export class PgRateLimitStore implements RateLimitStore {
         return read(rules, results);
       },
       (error: unknown) => {
-        this.failure.note(error);
+        this.fallback.note(error);
         this.count('failed');
-        return this.failure.hit(key, rules, cost, read);
+        return this.fallback.hit(key, rules, cost, read);
       },
     );
   }
@@ -75,8 +75,8 @@ export class PgRateLimitStore implements RateLimitStore {
       const stored = await this.batcher.submit(this.tableOf(rules).peeks, this.space, key, rules, key.length, rowBytes, timeout);
       return peeked(rules, stored);
     } catch (error) {
-      this.failure.note(error);
-      return this.failure.peek(key, rules);
+      this.fallback.note(error);
+      return this.fallback.peek(key, rules);
     }
   }
 
@@ -87,7 +87,7 @@ export class PgRateLimitStore implements RateLimitStore {
 
   async reset(key: string, ruleName: string | undefined): Promise<void> {
     // What is called first takes its turn at once, before anything is awaited.
-    await Promise.all([this.change(key, true, this.changes.reset(key, ruleName)), this.failure.reset(key, ruleName)]);
+    await Promise.all([this.change(key, true, this.changes.reset(key, ruleName)), this.fallback.reset(key, ruleName)]);
   }
 
   close(): void {

@@ -1,5 +1,5 @@
-import type { Kind, Sighting } from '../batching/kind';
-import type { Unit } from '../batching/unit';
+import { joinSameKind, type Kind, type Sighting } from '../batching/kind';
+import { resolveAll, type Unit } from '../batching/unit';
 import { arrayLiteral } from '../database/array-literal';
 import { settingsToCarry, type CarriedSettings } from '../database/carried-settings';
 import { prepared, type Statement } from '../database/identifier';
@@ -88,7 +88,7 @@ export class ReservationKinds {
   }
 
   private write(name: string): Pick<ReservationKind<any, any>, 'name' | 'probe' | 'settle'> & { readonly role: 'write' } {
-    return { name, role: 'write', settle, probe: (units, port) => this.probe(units, port) };
+    return { name, role: 'write', settle: resolveAll, probe: (units, port) => this.probe(units, port) };
   }
 
   private carriedStatement(text: (carried: CarriedSettings) => string): CarriedStatement {
@@ -110,20 +110,12 @@ function ownerKind(sql: ReservationSql): ReservationKind<undefined, string | und
   return {
     name: 'owner_of',
     role: 'read',
-    join(ahead, call) {
-      if (ahead.kind !== this) return false;
-      ahead.calls.push(call as never);
-      return true;
-    },
+    join: joinSameKind,
     send: async (units, port) => {
       const rows = await port.query(statement, columnsOf(units.map(({ key }) => key)));
       const owners = new Map(rows.map((row) => [keyOf(row), row[3]!]));
       return units.map(({ key }) => owners.get(key));
     },
-    settle,
+    settle: resolveAll,
   };
-}
-
-function settle(unit: Unit, result: unknown): void {
-  for (const call of unit.calls) call.resolve(result);
 }

@@ -48,26 +48,26 @@ export class PgSessionStore implements SessionStore {
   }
 
   list(after: string | undefined, limit: number): Promise<StoredInfo[]> {
-    return this.table.walk(this.within, 'session_list', async (port) => {
-      const rows = await port.query({ text: this.table.sql.list() }, [after ?? '', limit]);
+    return this.table.walk(this.within, 'session_list', async (query) => {
+      const rows = await query({ text: this.table.sql.list() }, [after ?? '', limit]);
       return rows.map(infoOf);
     });
   }
 
   count(): Promise<number> {
-    return this.table.walk(this.within, 'session_count', async (port) => {
-      const [row] = await port.query({ text: this.table.sql.count() }, []);
+    return this.table.walk(this.within, 'session_count', async (query) => {
+      const [row] = await query({ text: this.table.sql.count() }, []);
       return Number(row![0]);
     });
   }
 
   clear(): Promise<number> {
     const { sql, options } = this.table;
-    return this.table.endAll(this.within, 'session_clear', async function* (port) {
-      const text = sql.clear(settingsToCarry(port.inline, options.session.durability));
-      const [[cutoff]] = (await port.query({ text: sql.cutoff() }, [])) as [[string]];
+    return this.table.endAll(this.within, 'session_clear', async function* (query, inline) {
+      const text = sql.clear(settingsToCarry(inline, options.session.durability));
+      const [[cutoff]] = (await query({ text: sql.cutoff() }, [])) as [[string]];
       for (let after = ''; ;) {
-        const ids = (await port.query({ text }, [after, cutoff])).map(([id]) => id!);
+        const ids = (await query({ text }, [after, cutoff])).map(([id]) => id!);
         yield ids;
         if (ids.length < endStep) return;
         after = ids.reduce((last, id) => (compareBytes(id, last) > 0 ? id : last));

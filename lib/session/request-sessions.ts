@@ -1,5 +1,8 @@
-import { InvalidArgumentError, isPersistPgError } from '../persist-pg.errors';
+import { isPersistPgError } from '../error-checks';
+import { InvalidArgumentError } from '../persist-pg.errors';
+import { endIn } from './session-fields';
 import { isHashedId } from './session-id';
+import { SessionService } from './session-service';
 import type { LoadedSession, SessionInfo, Sessions } from './sessions';
 
 /** What a request has loaded, and as which session. Its session object carries it to the end of the request; it is no part of the data. */
@@ -22,6 +25,7 @@ export interface RequestClient {
 }
 
 const pageSize = 1_000;
+const nobody = (): RequestClient => ({});
 
 /** What the stores of both frameworks do with `Sessions` for a request. */
 export class RequestSessions {
@@ -40,14 +44,15 @@ export class RequestSessions {
     return new SessionOrigin(sid, loaded);
   }
 
-  /** Writes what a request has changed; a session that it did not load, or not as this one, as a whole. */
-  async save(sid: string, session: object, origin: SessionOrigin | undefined, client: RequestClient = {}): Promise<void> {
-    const options = origin?.sid === sid ? { ...client, loaded: origin.loaded } : client;
-    await this.sessions.save(sid, session as Record<string, unknown>, options);
+  /** Writes what a request has changed; a session that it did not load, or not as this one, as a whole. Whose request it was is only asked if something is written. */
+  async save(sid: string, session: object, origin: SessionOrigin | undefined, client: () => RequestClient = nobody): Promise<void> {
+    const loaded = origin?.sid === sid ? origin.loaded : undefined;
+    if (loaded !== undefined && this.sessions instanceof SessionService && this.sessions.spares(session, loaded)) return;
+    await this.sessions.save(sid, session as Record<string, unknown>, loaded === undefined ? client() : { ...client(), loaded });
   }
 
   /** Prolongs a session that a request has only read. That it has ended meanwhile is no error: there is nothing that gets lost. */
-  async touch(sid: string, session: object, origin: SessionOrigin | undefined, client?: RequestClient): Promise<void> {
+  async touch(sid: string, session: object, origin: SessionOrigin | undefined, client?: () => RequestClient): Promise<void> {
     // With what was loaded it is known whether it is time to; `touch` would have to ask.
     if (origin?.sid === sid) await this.save(sid, session, origin, client).catch(exceptGone);
     else await this.sessions.touch(sid, endOf(session));
@@ -91,7 +96,5 @@ export function callBack<R>(result: Promise<R>, callback: ((error: unknown, resu
 }
 
 function endOf(session: object): Date | undefined {
-  const { expires } = (session as { cookie?: { expires?: unknown } }).cookie ?? {};
-  const end = typeof expires === 'string' || expires instanceof Date ? new Date(expires) : undefined;
-  return end === undefined || Number.isNaN(end.getTime()) ? undefined : end;
+  return endIn((session as { cookie?: { expires?: unknown } }).cookie ?? {});
 }

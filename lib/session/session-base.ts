@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../persist-pg.errors';
+import { LoadedFields } from './loaded-fields';
 import { changesBetween, type Changes, type Fields } from './session-fields';
 import type { StoredSession } from './session-store';
 import type { LoadedSession } from './sessions';
@@ -13,7 +14,7 @@ export class SessionBase {
   constructor(
     /** Hash of the session id. */
     readonly id: string,
-    private readonly known: Fields,
+    private readonly known: Fields | LoadedFields,
     private readonly stored: Omit<StoredSession, 'json'>,
   ) {}
 
@@ -22,7 +23,12 @@ export class SessionBase {
   }
 
   changesTo(fields: Fields): Changes | undefined {
-    return changesBetween(this.known, fields);
+    return changesBetween(this.known instanceof LoadedFields ? this.known.byName() : this.known, fields);
+  }
+
+  /** Whether nothing has changed in what was loaded, as far as can be told at a glance. */
+  isSurely(data: object): boolean {
+    return this.known instanceof LoadedFields && this.known.areSurely(data);
   }
 
   /** Whether it is time to prolong it: `touchAfter` or a tenth of its life has passed since it was written, or it is to end sooner. */
@@ -90,5 +96,11 @@ export class SessionBases {
     if (base === undefined) throw new InvalidArgumentError('loaded', 'must be what `load` gave');
     if (base.id !== id) throw new InvalidArgumentError('loaded', 'is of another session');
     return own === undefined || own.since < base.since ? { base, isLive: base.since > this.lastEnd } : { base: own, isLive: false };
+  }
+
+  /** The same of the session that was loaded. */
+  ofLoaded(data: object, given: LoadedSession): ReturnType<SessionBases['of']> {
+    const base = Loaded.baseOf(given, this);
+    return base === undefined ? { base, isLive: false } : this.of(base.id, data, given);
   }
 }

@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
+import { isDeepStrictEqual, types } from 'node:util';
 import { textProblem } from '../argument-checks';
 import { InvalidArgumentError, InvalidValueError } from '../persist-pg.errors';
 
@@ -67,12 +67,16 @@ export function changesBetween(before: Fields, after: Fields): Changes | undefin
 }
 
 /** The moments of a session's cookie, which are those of its end; everything else about the cookie is data. */
-const moments = ['expires', 'originalExpires'] as const;
+export const moments = ['expires', 'originalExpires'] as const;
 
 /** The end that the session's cookie asks for, if it does. */
 export function cookieExpiry(fields: Fields): Date | undefined {
   const cookie = parseCookie(fields.get('cookie'));
-  const expires = cookie?.['expires'];
+  return cookie && endIn(cookie);
+}
+
+/** The same of a cookie. */
+export function endIn({ expires }: { readonly expires?: unknown }): Date | undefined {
   const moment = isMoment(expires) ? new Date(expires) : undefined;
   return moment === undefined || Number.isNaN(moment.getTime()) ? undefined : moment;
 }
@@ -104,12 +108,14 @@ function isSameCookie(before: Record<string, unknown> | undefined, after: Record
   return isMoment(expires) === isMoment(expiresNow) && isSameAge(originalMaxAge, maxAgeNow) && isDeepStrictEqual(rest, restNow);
 }
 
-function isSameAge(before: unknown, after: unknown): boolean {
+/** Whether two ages of a cookie are the same, but for what the clock makes of them. */
+export function isSameAge(before: unknown, after: unknown): boolean {
   return before === after || (typeof before === 'number' && typeof after === 'number' && Math.abs(before - after) < 1_000);
 }
 
-function isMoment(value: unknown): value is string | number {
-  return typeof value === 'string' || typeof value === 'number';
+/** Whether it says when something ends, rightly or not. */
+export function isMoment(value: unknown): value is string | number | Date {
+  return typeof value === 'string' || typeof value === 'number' || types.isDate(value);
 }
 
 function parseCookie(json: string | undefined): Record<string, unknown> | undefined {

@@ -1,6 +1,6 @@
 import type { Batcher } from '../batching/batcher';
-import type { Kind, Sighting } from '../batching/kind';
-import type { Unit } from '../batching/unit';
+import { joinSameKind, type Kind, type Sighting } from '../batching/kind';
+import { resolveAll, type Unit } from '../batching/unit';
 import { arrayLiteral, nullableArrayLiteral } from '../database/array-literal';
 import { compareBytes } from '../database/byte-order';
 import { settingsToCarry, type CarriedSettings } from '../database/carried-settings';
@@ -67,19 +67,19 @@ export class SessionKinds {
     return {
       name: 'session_load',
       role: 'read',
-      join: joinSame,
+      join: joinSameKind,
       send: async (units, port) => {
         if (units.length === 1) return port.query(one, [units[0]!.key]).then(([row]) => [row]);
         const found = byId(await port.query(many, [arrayLiteral(units.map((unit) => unit.key))]));
         return units.map((unit) => found.get(unit.key));
       },
       settle: (unit, row: Rows[number] | undefined) => {
-        if (row === undefined) return resolve(unit, undefined);
+        if (row === undefined) return resolveAll(unit, undefined);
         const [, json, userId, expiresAt, age, life] = row as [string, string | null, string | null, string, string, string];
         const stored = { userId: userId ?? undefined, expiresAt: Number(expiresAt), age: Number(age), life: Number(life) };
-        if (json !== null) return resolve(unit, { ...stored, json });
+        if (json !== null) return resolveAll(unit, { ...stored, json });
         // The unit keeps its turn, so that a later write of the session cannot be seen.
-        return this.fetchBig(unit).then((big) => resolve(unit, big === undefined ? undefined : { ...stored, json: big }));
+        return this.fetchBig(unit).then((big) => resolveAll(unit, big === undefined ? undefined : { ...stored, json: big }));
       },
     };
   }
@@ -90,7 +90,7 @@ export class SessionKinds {
       role: 'read',
       heavy: true,
       send: async ([unit], port) => [await port.query(this.big, [unit!.key])],
-      settle: (unit, [row]: Rows) => resolve(unit, row?.[0] ?? undefined),
+      settle: (unit, [row]: Rows) => resolveAll(unit, row?.[0] ?? undefined),
     };
   }
 
@@ -113,7 +113,7 @@ export class SessionKinds {
             : await port.query(arrays.of(port), columnsOf(units));
         return answers(units, rows);
       },
-      settle: resolve,
+      settle: resolveAll,
     };
   }
 
@@ -128,7 +128,7 @@ export class SessionKinds {
         const rows = isOne ? await port.query(one.of(port), [key, ...input]) : await port.query(arrays.of(port), columnsOf(units));
         return answers(units, rows);
       },
-      settle: resolve,
+      settle: resolveAll,
     };
   }
 
@@ -140,7 +140,7 @@ export class SessionKinds {
         const found = byId(await port.query(statement.of(port), [arrayLiteral(units.map((unit) => unit.key))]));
         return units.map((unit) => found.has(unit.key));
       },
-      settle: resolve,
+      settle: resolveAll,
     };
   }
 
@@ -150,12 +150,12 @@ export class SessionKinds {
       name: 'session_list_by_user',
       role: 'read',
       heavy: true,
-      join: joinSame,
+      join: joinSameKind,
       send: async (units, port) => {
         const rows = await port.query(statement, [arrayLiteral(units.map((unit) => unit.key))]);
         return units.map((unit) => rows.filter(([user]) => user === unit.key).map(([, ...info]) => infoOf(info)));
       },
-      settle: resolve,
+      settle: resolveAll,
     };
   }
 
@@ -174,7 +174,7 @@ export class SessionKinds {
         const rows = await port.query(statement.of(port), [arrayLiteral(units.map((unit) => unit.key)), ...parameters(units)]);
         return units.map((unit) => rows.filter(([user]) => user === unit.key).map(([, id]) => id!));
       },
-      settle: resolve,
+      settle: resolveAll,
       probe: async (units, port) => {
         const rows = await port.query(probe, [arrayLiteral(units.map((unit) => unit.key))]);
         return units.map((unit) => (rows.some(([, user, free]) => user === unit.key && free !== 't') ? 'locked' : 'free'));
@@ -233,16 +233,4 @@ function answers(units: readonly Unit[], rows: Rows): (boolean | undefined)[] {
 
 function byId(rows: Rows): Map<string, Rows[number]> {
   return new Map(rows.map((row) => [row[0]!, row]));
-}
-
-/** Reads of one key share a turn and a row. */
-function joinSame(this: Kind, ahead: Unit, call: Unit['calls'][number]): boolean {
-  if (ahead.kind !== this) return false;
-  ahead.calls.push(call);
-  return true;
-}
-
-/** Gives all callers of a unit the same. */
-function resolve<R>(unit: Unit<any, R>, result: R): void {
-  for (const call of unit.calls) call.resolve(result);
 }

@@ -2,8 +2,9 @@ import type { TransactionManager } from '../database/transaction-manager';
 import { InvalidArgumentError } from '../persist-pg.errors';
 import { FieldCipher } from './encryption';
 import { readExcept, readExpiresAt, readSaveOptions, readSessionPage, readUserId, userOf } from './session-arguments';
+import { LoadedFields } from './loaded-fields';
 import { SessionBase, SessionBases } from './session-base';
-import { cookieExpiry, correctCookie, fieldsOf, readFields, type Fields } from './session-fields';
+import { cookieExpiry, correctCookie, readFields, type Fields } from './session-fields';
 import { eitherId, hashedSid } from './session-id';
 import { SessionGoneError } from './session.errors';
 import type { SessionSettings } from './session-settings';
@@ -49,7 +50,7 @@ export class SessionService extends Sessions {
     const expiresAt = new Date(stored.expiresAt);
     const data = this.open(id, json);
     // Before the request gets to work on it.
-    const base = new SessionBase(id, fieldsOf(data), stored);
+    const base = new SessionBase(id, new LoadedFields(data), stored);
     correctCookie(data, expiresAt);
     return this.bases.handOut(data, expiresAt, base);
   }
@@ -75,6 +76,16 @@ export class SessionService extends Sessions {
     const { maxPerUser } = this.settings;
     if (maxPerUser === undefined || userId === undefined || userId === base?.userId) return;
     this.ended('evicted', await inSteps(() => this.store.evict(userId, maxPerUser)));
+  }
+
+  /** @internal Whether a `save` of what was loaded as the same session surely has nothing to write. */
+  spares(data: object, loaded: LoadedSession): boolean {
+    const { base, isLive } = this.bases.ofLoaded(data, loaded);
+    if (base === undefined || !isLive || !base.isSurely(data) || userOf(this.settings.userId, data) !== base.userId) return false;
+    const end = this.endAt(LoadedFields.endOf(data));
+    if (end === undefined || base.isDue(this.settings.touchAfter, end.at)) return false;
+    this.tell('spared');
+    return true;
   }
 
   async touch(sid: string, expiresAt?: Date): Promise<boolean> {

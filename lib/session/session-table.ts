@@ -2,9 +2,9 @@ import type { Batcher } from '../batching/batcher';
 import type { Kind } from '../batching/kind';
 import { Space } from '../batching/space';
 import type { Database } from '../database/database';
-import type { Port } from '../database/lanes';
+import type { InlineSettings, Port } from '../database/lanes';
 import type { JoinedTransaction } from '../database/transactions';
-import { lockedByOwn, TableOperations, type Within } from '../operations/table-operations';
+import { TableOperations, type Walked, type WalkQuery, type WalkWork, type Within } from '../operations/table-operations';
 import type { ResolvedOptions } from '../resolved-options';
 import { SessionKinds } from './session-kinds';
 import { SessionSql } from './session.sql';
@@ -19,10 +19,11 @@ export class SessionTable {
   private readonly operations: TableOperations;
   private readonly sessions = new Space('');
   private readonly users = new Space('user');
+  private readonly walked: Walked = { about: '', spaces: () => [this.sessions, this.users] };
 
   constructor(
     private readonly database: Database,
-    private readonly batcher: Batcher<Port>,
+    batcher: Batcher<Port>,
     readonly options: ResolvedOptions,
   ) {
     this.sql = new SessionSql(database.schema.table('session'), options.session);
@@ -56,33 +57,24 @@ export class SessionTable {
   }
 
   /** Walks over all sessions, on the bulk connection or in the transaction, after this process's earlier writes. */
-  async walk<R>(within: Within, name: string, work: (port: Port) => Promise<R>): Promise<R> {
-    const manager = this.operations.joined(within);
-    if (manager !== undefined) {
-      const transaction = this.database.transactions.of(manager);
-      const earlier = this.earlierWrites();
-      return transaction.inOrder(async () => {
-        await earlier;
-        return this.observed(name, transaction, work);
-      });
-    }
-    return this.batcher.beside(async () => {
-      await this.earlierWrites();
-      return this.database.bulk((connection) => {
-        const port: Port = { query: (statement, values) => connection.query(statement, values), inline: this.database.lanes.bulkInline };
-        return this.observed(name, port, work);
-      });
-    });
+  walk<R>(within: Within, name: string, work: WalkWork<R>): Promise<R> {
+    return this.operations.walk(within, name, this.walked, work);
   }
 
   /** A walk that ends sessions: each step gives the ids of those it has ended. */
-  async endAll(within: Within, name: string, steps: (port: Port) => AsyncIterable<readonly string[]>): Promise<number> {
+  async endAll(
+    within: Within,
+    name: string,
+    steps: (query: WalkQuery, inline: InlineSettings) => AsyncIterable<readonly string[]>,
+  ): Promise<number> {
     const manager = this.operations.joined(within);
     const transaction = manager === undefined ? undefined : this.database.transactions.of(manager);
-    if (transaction === undefined) this.refuseOwn();
-    return this.walk(manager ?? 'none', name, async (port) => {
+    const names = this.operations.namesIn(this.sessions.name);
+    const refusal = transaction === undefined ? this.operations.ownLockAmong((own) => own.startsWith(names)) : undefined;
+    if (refusal !== undefined) throw refusal;
+    return this.walk(manager ?? 'none', name, async (query, inline) => {
       let ended = 0;
-      for await (const ids of steps(port)) {
+      for await (const ids of steps(query, inline)) {
         if (transaction !== undefined) this.wrote(transaction, ids);
         ended += ids.length;
       }
@@ -90,34 +82,8 @@ export class SessionTable {
     });
   }
 
-  private observed<R>(name: string, port: Port, work: (port: Port) => Promise<R>): Promise<R> {
-    return this.operations.observed(name, (count) =>
-      work({
-        inline: port.inline,
-        query: (statement, values) => {
-          count();
-          return port.query(statement, values);
-        },
-      }),
-    );
-  }
-
   // Sessions that were not named: a lane write on one of them by the same caller would wait for itself.
   private wrote(transaction: JoinedTransaction, ids: readonly string[]): void {
     for (const id of ids) transaction.written.add(this.operations.namesIn(this.sessions.name) + id);
-  }
-
-  private refuseOwn(): void {
-    const names = this.operations.namesIn(this.sessions.name);
-    const written = this.database.transactions.ofCaller()?.written ?? [];
-    for (const name of written) if (name.startsWith(names)) throw lockedByOwn(name.slice(names.length));
-  }
-
-  // Bounded: what waits for a row that the caller's own transaction holds must not wait for the caller.
-  private async earlierWrites(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.options.timeout)));
-    await Promise.race([late, Promise.all([this.sessions.earlierWrites(), this.users.earlierWrites()])]);
-    clearTimeout(timer);
   }
 }

@@ -3,13 +3,13 @@ import { randomUUID } from 'node:crypto';
 import type { Connection } from '../database/connection';
 import type { Database } from '../database/database';
 import { noInstrumentation, type Instrumentation } from '../instrumentation';
-import { resolveSweeperOptions } from '../resolved-options';
 import { HandledNamespaces } from './handled-namespaces';
 import type { SweeperPorts } from './removal';
 import { SweepPass } from './sweep-pass';
 import { SweepRun, type RunSettings } from './sweep-run';
 import { Sweeper, type SweeperOptions, type SweepResult } from './sweeper';
 import { sweeperSql } from './sweeper.sql';
+import { readSweeperOptions } from './sweeper-settings';
 import type { SweptTable } from './swept-table';
 
 /** Shares of the interval between the beginnings of two runs, so that processes do not sweep in step. */
@@ -54,7 +54,7 @@ export class PgSweeper extends Sweeper {
 
   start(options: SweeperOptions = {}): void {
     const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-    this.settings = { ...this.settings, ...pick(resolveSweeperOptions(options), Object.keys(given)) };
+    this.settings = { ...this.settings, ...pick(readSweeperOptions(options), Object.keys(given)) };
     this.started = true;
     this.interrupt();
     // The first run comes later, and others may sweep before it.

@@ -1,5 +1,5 @@
 import type { Instrumentation } from '../instrumentation';
-import { isPersistPgError } from '../persist-pg.errors';
+import { isPersistPgError } from '../error-checks';
 import { HandedOverRemoval, PlainRemoval, type Removal, type SweeperPorts } from './removal';
 import type { SweepResult } from './sweeper';
 import type { SweepRun } from './sweep-run';

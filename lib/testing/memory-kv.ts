@@ -1,6 +1,6 @@
 import { KvService } from '../kv/kv-service';
 import type { Kv } from '../kv/kv';
-import { resolveOptions } from '../resolved-options';
+import { resolveOptions } from '../resolve-options';
 import { MemoryClock } from './memory-clock';
 import { MemoryKvStore } from './memory-kv-store';
 import { MemoryRows } from './memory-rows';

@@ -7,7 +7,7 @@ import type { Kv } from '../kv/kv';
 import { KvService } from '../kv/kv-service';
 import { PersistPg, type PersistPgTransaction } from '../persist-pg';
 import type { PersistPgModuleOptions } from '../persist-pg.options';
-import { resolveOptions } from '../resolved-options';
+import { resolveOptions } from '../resolve-options';
 import type { RateLimiter } from '../rate-limit/rate-limiter';
 import { ReservationService } from '../reservation/reservation-service';
 import { SessionService } from '../session/session-service';

@@ -5,7 +5,7 @@ import type { DataSource } from '../database/transaction-manager';
 import type { PersistPgModuleExtras } from '../persist-pg.module-definition';
 import { dataSourceToken, withProviders } from '../persist-pg.module';
 import { type PersistPgModuleOptions } from '../persist-pg.options';
-import { resolveOptions } from '../resolved-options';
+import { resolveOptions } from '../resolve-options';
 import { defaultInstance, getPersistPgToken } from '../persist-pg.tokens';
 import { createMemoryPersistPg } from './memory-persist-pg';
 

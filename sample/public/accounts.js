@@ -1,27 +1,18 @@
-import { ask, button, element, keepLooking, tell } from './page.js';
+import { ask, button, element, keepLooking, onSubmit, rush } from './page.js';
 
 const list = document.getElementById('accounts');
-const form = document.getElementById('sign-up');
+const said = 'accounts-said';
 
-const actions = {
-  async one(username, email) {
-    await ask('POST', '/api/accounts', { username, email });
-    return `Welcome, ${username}.`;
+onSubmit('sign-up', said, {
+  async one(wish) {
+    await ask('POST', '/api/accounts', wish);
+    return `Welcome, ${wish.username}.`;
   },
-  async rush(username, email) {
+  async rush({ username, email }) {
     const [name, place] = email.split('@');
-    const all = Array.from({ length: 10 }, (_, i) => ask('POST', '/api/accounts', { username, email: `${name}+${i}@${place}` }));
-    const outcomes = await Promise.allSettled(all);
-    const refused = outcomes.find(({ status }) => status === 'rejected');
-    const done = outcomes.filter(({ status }) => status === 'fulfilled').length;
-    return `${done} of 10 signed up; the others were told: ${refused?.reason.message ?? 'nothing'}.`;
+    const { done, refused } = await rush(10, (i) => ask('POST', '/api/accounts', { username, email: `${name}+${i}@${place}` }));
+    return `${done.length} of 10 signed up; the others were told: ${refused}`;
   },
-};
-
-form.addEventListener('submit', (event) => {
-  event.preventDefault();
-  const { username, email } = Object.fromEntries(new FormData(form));
-  tell('accounts-said', () => actions[event.submitter.value](username, email));
 });
 
 keepLooking(async () => {
@@ -32,7 +23,7 @@ keepLooking(async () => {
         'li',
         {},
         `${username}, ${email} `,
-        button('Leave', 'accounts-said', () => leave(id, username), { ariaLabel: `Leave as ${username}` }),
+        button('Leave', said, () => leave(id, username), { className: 'small', ariaLabel: `Leave as ${username}` }),
       ),
     ),
   );

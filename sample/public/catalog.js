@@ -1,22 +1,29 @@
-import { ask, button, element, keepLooking } from './page.js';
+import { ask, button, element, euros, keepLooking, rush, showIn } from './page.js';
 
 const rows = document.getElementById('products');
+const said = 'catalog-said';
 
 keepLooking(async () => {
   const products = await ask('GET', '/api/products');
-  rows.replaceChildren(
-    ...products.map(({ slug, name, cents, views, stock }) =>
+  showIn(
+    rows,
+    products.map(({ slug, name, cents, views, stock }) =>
       element(
         'tr',
         {},
         element('th', { scope: 'row' }, element('a', { href: `/products/${slug}` }, name)),
-        element('td', {}, `${(cents / 100).toFixed(2)} €`),
+        element('td', {}, euros(cents)),
         element('td', {}, `${views}`),
         element('td', {}, `${stock}`),
         element(
           'td',
           {},
-          button('Restock', 'catalog-said', () => restock(slug, name), { ariaLabel: `Restock ${name}` }),
+          element(
+            'div',
+            { className: 'actions' },
+            button('20 views', said, () => view(slug, name), { ariaLabel: `20 visitors open ${name}` }),
+            button('Restock', said, () => restock(slug, name), { ariaLabel: `Restock ${name}` }),
+          ),
         ),
       ),
     ),
@@ -25,6 +32,11 @@ keepLooking(async () => {
     if (select.options.length === 0) select.append(...products.map(({ slug, name }) => new Option(name, slug)));
   }
 });
+
+async function view(slug, name) {
+  const { done } = await rush(20, () => ask('GET', `/products/${slug}`));
+  return `${done.length} visitors have opened ${name} at once, and each was counted.`;
+}
 
 async function restock(slug, name) {
   await ask('POST', `/api/products/${slug}/restock`);

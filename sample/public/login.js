@@ -1,22 +1,23 @@
-import { ask, tell } from './page.js';
+import { ask, keepLooking, onSubmit, rush } from './page.js';
 
-const form = document.getElementById('login');
+const left = document.getElementById('tries');
 
-form.addEventListener('submit', (event) => {
-  event.preventDefault();
-  const { user, password } = Object.fromEntries(new FormData(form));
-  tell('login-said', async () => {
-    if (event.submitter.value === 'guess') return guess(user);
+const form = onSubmit('login', 'login-said', {
+  async login({ user, password }) {
     await ask('POST', '/api/login', { user, password });
     return `Welcome, ${user}.`;
-  });
+  },
+  async guess({ user }) {
+    const guesses = ['1234', 'qwerty', 'letmein', 'butter', 'rye', 'bread', 'secret', 'sesame', 'amber', 'wool'];
+    const { refused } = await rush(guesses.length, (i) => ask('POST', '/api/login', { user, password: guesses[i] }));
+    return refused;
+  },
 });
 
-/** All at once: what each was told, and how often. */
-async function guess(user) {
-  const tries = ['1234', 'qwerty', 'letmein', 'butter', 'rye', 'bread', 'secret', 'sesame', 'amber', 'wool'];
-  const outcomes = await Promise.allSettled(tries.map((password) => ask('POST', '/api/login', { user, password })));
-  const counts = new Map();
-  for (const { reason } of outcomes) counts.set(reason.message, (counts.get(reason.message) ?? 0) + 1);
-  return [...counts].map(([message, count]) => `${count} x ${message}`).join(' · ');
-}
+keepLooking(async () => {
+  const { user } = Object.fromEntries(new FormData(form));
+  if (user === '') return;
+  const { remaining, limit, retryAfterMs } = await ask('GET', `/api/login/${encodeURIComponent(user)}/tries`);
+  const wait = retryAfterMs > 0 ? `; the next in ${Math.ceil(retryAfterMs / 1000)} s` : '';
+  left.textContent = `${remaining} of ${limit} tries left for ${user}${wait}.`;
+}, 1000);

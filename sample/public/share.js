@@ -1,18 +1,15 @@
-import { ask, element, keepLooking, tell } from './page.js';
+import { ask, element, keepLooking, onSubmit } from './page.js';
 
 const list = document.getElementById('links');
-const form = document.getElementById('share');
 
-form.addEventListener('submit', (event) => {
-  event.preventDefault();
-  const { slug, ttl } = Object.fromEntries(new FormData(form));
-  tell('share-said', async () => {
-    const { path } = await ask('POST', '/api/links', { slug, ttl });
+onSubmit('share', 'share-said', {
+  async make(wish) {
+    const { path } = await ask('POST', '/api/links', wish);
     return `Made ${path}`;
-  });
+  },
 });
 
-async function look() {
+keepLooking(async () => {
   const links = await ask('GET', '/api/links');
   list.replaceChildren(
     ...links.map(({ id, slug, expiresAt, visits }) => {
@@ -22,7 +19,7 @@ async function look() {
     }),
   );
   countDown();
-}
+});
 
 // Only for the eye; whether a link still works is decided by PostgreSQL's clock.
 function countDown() {
@@ -34,5 +31,4 @@ function countDown() {
   }
 }
 
-keepLooking(look);
 setInterval(countDown, 1000);

@@ -1,4 +1,4 @@
-import { ask, button, element, keepLooking, tell } from './page.js';
+import { ask, button, element, keepLooking, showIn, tell } from './page.js';
 
 const said = 'tenants-said';
 
@@ -11,16 +11,20 @@ for (const tenant of ['riga', 'tallinn']) {
     tell(said, async () => {
       await ask('PUT', `/api/tenants/${tenant}/notes/${Date.now().toString(36)}`, { text: text.value });
       text.value = '';
+      return `Kept for ${tenant}.`;
     });
   });
   const clear = button(`Clear ${tenant}`, said, async () => {
     const { removed } = await ask('DELETE', `/api/tenants/${tenant}/notes`);
     return `${removed} removed from ${tenant}, none from anyone else.`;
   });
-  document.getElementById('tenants').append(element('div', {}, element('h3', {}, tenant), form, list, clear));
+  document.getElementById('tenants').append(element('div', { id: tenant }, element('h3', {}, tenant), form, list, clear));
 
   keepLooking(async () => {
     const notes = await ask('GET', `/api/tenants/${tenant}/notes`);
-    list.replaceChildren(...Object.values(notes).map((note) => element('li', {}, note)));
+    showIn(
+      list,
+      Object.values(notes).map((note) => element('li', {}, note)),
+    );
   });
 }

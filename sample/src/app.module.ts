@@ -6,11 +6,12 @@ import { normalizeEmail, normalizeUsername, PersistPgModule } from 'nestjs-persi
 import { prometheus } from 'nestjs-persistpg/prometheus';
 import { AccountsModule } from './accounts/accounts.module';
 import { BadInputFilter } from './bad-input.filter';
-import { BrowsersModule } from './browsers/browsers.module';
 import { CatalogModule } from './catalog/catalog.module';
 import { LoginModule } from './login/login.module';
 import { OperationsModule } from './operations/operations.module';
 import { OrdersModule } from './orders/orders.module';
+import { PricesModule } from './prices/prices.module';
+import { SessionModule } from './session/session.module';
 import { ShareModule } from './share/share.module';
 import { StocktakingModule } from './stocktaking/stocktaking.module';
 import { TenantsModule } from './tenants/tenants.module';
@@ -29,12 +30,13 @@ import { TenantsModule } from './tenants/tenants.module';
     ScheduleModule.forRoot(),
     OperationsModule,
     CatalogModule,
+    PricesModule,
     ShareModule,
     TenantsModule,
     OrdersModule,
     AccountsModule,
     LoginModule,
-    BrowsersModule,
+    SessionModule,
     StocktakingModule,
   ],
   providers: [{ provide: APP_FILTER, useClass: BadInputFilter }],

@@ -423,6 +423,21 @@ describe('bounds and the end', () => {
     await sent;
   });
 
+  it('rejects what an answer still needs that came after the end', async () => {
+    const { server, batcher, space, call } = setup();
+    const big = server.kind('get_big', 'read');
+    const get = server.kind('get', 'read', {
+      settle: async (unit) => unit.calls[0]!.resolve(await batcher.submitUnordered(big, space, unit.keys, 'big', 0, 5_000)),
+    });
+    server.held = true;
+    const sent = call(get, 'k');
+    await turn();
+    await batcher.close(1);
+    server.open[0]!.answer();
+    await expect(sent).rejects.toMatchObject({ code: 'CLOSED' });
+    expect(batcher.pending).toBe(0);
+  });
+
   it('leaves nothing behind after thousands of calls of every outcome', async () => {
     const { server, batcher, space, call } = setup({ maxQueued: 100_000, maxRetries: 2 });
     server.fail = () =>

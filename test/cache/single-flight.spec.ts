@@ -2,7 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { PgCache } from '../../lib/cache/pg-cache';
 import type { PgPersistPg } from '../../lib/persist-pg';
 import type { PersistPgModuleOptions } from '../../lib/persist-pg.options';
-import { resolveOptions } from '../../lib/resolved-options';
+import { resolveOptions } from '../../lib/resolve-options';
 import { eventually, testDatabase } from '../support/database';
 import { Journal, openPersistPg } from '../support/instance';
 import { tcpProxy } from '../support/tcp-proxy';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { Notices } from '../../lib/database/notices';
 import { Pooler } from '../../lib/database/pooler';
 import { Source } from '../../lib/database/source';
-import { resolveOptions } from '../../lib/resolved-options';
+import { resolveOptions } from '../../lib/resolve-options';
 import { childProcesses } from '../support/child';
 import { eventually, ownPostgres, testDatabase } from '../support/database';
 import { Ear, overhear } from '../support/ear';

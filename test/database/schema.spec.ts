@@ -188,12 +188,7 @@ describe('the schema', () => {
   it('is waited for by all calls that come before it is there, in their order', async () => {
     const schema = fresh('early');
     await using persist = openPersistPg({ url, schema });
-    const results = await Promise.all([
-      persist.kv.set('k', 1),
-      persist.kv.incr('k'),
-      persist.kv.get('k'),
-      persist.kv.count(),
-    ]);
+    const results = await Promise.all([persist.kv.set('k', 1), persist.kv.incr('k'), persist.kv.get('k'), persist.kv.count()]);
     expect(results).toEqual([true, 2, 2, 1]);
   });
 });

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { resolveOptions } from '../../lib/resolved-options';
+import { resolveOptions } from '../../lib/resolve-options';
 import type { Port } from '../../lib/database/lanes';
 import { testDatabase } from '../support/database';
 import { openPersistPg } from '../support/instance';

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startPostgres } from '../../dist/testing/index.mjs';
+import { proveVariant, variants } from './variants.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const minutes = 60_000;
@@ -31,6 +32,20 @@ const app = (name) => async () => {
   const database = await startPostgres();
   try {
     run(folder, { DATABASE_URL: database.url, TEST_DATABASE_URL: database.url }, 2 * minutes, 'npm', 'run', 'prove');
+  } finally {
+    await database.stop();
+  }
+};
+
+/** A variant of the sample with the packed library, as its README has it. */
+const variant = (name) => async () => {
+  const folder = join(work, `sample-${name}`);
+  cpSync(join(root, 'sample', name), folder, { recursive: true });
+  run(folder, {}, 10 * minutes, 'npm', 'install', '--no-audit', '--no-fund', join(work, tarball()));
+  run(folder, {}, 2 * minutes, 'npm', 'run', 'build');
+  const database = await startPostgres();
+  try {
+    await proveVariant(name, folder, database.url);
   } finally {
     await database.stop();
   }
@@ -75,6 +90,7 @@ const rows = {
   nest12: app('nest12'),
   'nest11-jest': app('nest11-jest'),
   mixed: app('mixed'),
+  ...Object.fromEntries(variants.map((name) => [`sample-${name}`, variant(name)])),
   'postgres-14': postgres('14.23.0-beta.17'),
   'postgres-16': postgres('16.14.0-beta.17'),
   'postgres-18': postgres('18.4.0-beta.17'),

@@ -3,7 +3,7 @@ import type { PersistPgModuleOptions } from '../../lib/persist-pg.options';
 import { readRules } from '../../lib/rate-limit/rate-limit-rule';
 import type { RateLimitRule } from '../../lib/rate-limit/rate-limiter';
 import { RuleSet } from '../../lib/rate-limit/rule-set';
-import { StoreFailure } from '../../lib/rate-limit/store-failure';
+import { Fallback } from '../../lib/rate-limit/fallback';
 import { eventually, ownPostgres, testDatabase } from '../support/database';
 import { Journal, openPersistPg } from '../support/instance';
 import { someoneElse } from '../support/someone-else';
@@ -123,9 +123,9 @@ describe('a database that does not answer', () => {
 });
 
 it('what is counted while the store fails is bounded', async () => {
-  const failure = new StoreFailure('memory', () => {});
+  const fallback = new Fallback('memory', () => {});
   const once = new RuleSet(readRules({ limit: 1, window: '1h' }));
-  const hit = (key: string) => failure.hit(key, once, 1, (_, [result]) => result!.allowed);
+  const hit = (key: string) => fallback.hit(key, once, 1, (_, [result]) => result!.allowed);
   for (let i = 0; i < 60_000; i++) await hit(`key ${i}`);
   expect(await hit('key 59999')).toBe(false);
   expect(await hit('key 0')).toBe(true);

@@ -1,11 +1,13 @@
 // What the snippets of the README may use without saying where it comes from.
-import type { Collection, Duration, Kv, LockService, PersistPg } from 'nestjs-persistpg';
-import type { DataSource } from 'typeorm';
+import type { Collection, Duration, Kv, Lock, LockService, PersistPg, RateLimiter, RateLimitRule, Sessions } from 'nestjs-persistpg';
+import type { DataSource, EntityManager } from 'typeorm';
 
 declare global {
   const kv: Kv;
   const persist: PersistPg;
   const locks: LockService;
+  const limiter: RateLimiter;
+  const sessions: Sessions;
   const dataSource: DataSource;
 
   // In the tables.
@@ -33,7 +35,13 @@ declare global {
   const error: unknown;
   const change: (current: unknown) => unknown;
   const ttl: Duration;
+  const lock: Lock;
+  const work: () => Promise<void>;
+  const manager: EntityManager;
+  const rule: RateLimitRule;
 
+  /** What `forRoot()` is given where a snippet is run. */
+  const patient: import('nestjs-persistpg').PersistPgModuleOptions;
   /** What `// =>` becomes. */
   function check<T>(actual: T, expected: unknown): T;
   /** What `// throws` becomes. */

@@ -5,7 +5,7 @@ import { blocks } from './readme';
 import { compile, nameOf, run, writeSnippets } from './snippets';
 
 const database = ownDatabase('readme');
-const installed = checkout('readme', 'build');
+const installed = checkout('readme');
 let complaints: string;
 let outcome: Awaited<ReturnType<typeof run>>;
 

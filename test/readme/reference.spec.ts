@@ -5,7 +5,8 @@ import * as core from '../../lib/index';
 import { parseDuration } from '../../lib/duration';
 import { builtInSettings } from '../../lib/cache/cache-settings';
 import { readSerializer } from '../../lib/cache/serializers';
-import { resolveOptions, type ResolvedOptions } from '../../lib/resolved-options';
+import { resolveOptions } from '../../lib/resolve-options';
+import type { ResolvedOptions } from '../../lib/resolved-options';
 import { codes, table } from './readme';
 
 const groups = ['schema', 'kv', 'cache', 'lock', 'rateLimit', 'reservation', 'session', 'sweeper', 'tuning'];
@@ -66,7 +67,8 @@ describe('the table of the environment', () => {
   const rows = table('Environment').map(({ cells: [name, sets] }) => ({ name: codes(name!)[0]!, sets: sets! }));
 
   it('has every variable and no other', () => {
-    const source = readFileSync(join(__dirname, '../../lib/resolved-options.ts'), 'utf8');
+    const readers = ['resolve-options.ts', 'sweeper/sweeper-settings.ts'];
+    const source = readers.map((file) => readFileSync(join(__dirname, '../../lib', file), 'utf8')).join('\n');
     const read = source.match(/'(PERSISTPG_\w+|DATABASE_URL)'/g)!.map((name) => name.slice(1, -1));
     expect(rows.map(({ name }) => name).toSorted()).toEqual([...new Set(read)].toSorted());
   });
@@ -108,7 +110,7 @@ describe('the table of errors', () => {
   const rows = table('Errors').map(({ cells: [code, name] }) => ({ code: codes(code!)[0]!, name: codes(name!)[0]! }));
 
   it('has every code and every class', () => {
-    const source = readFileSync(join(__dirname, '../../lib/persist-pg.errors.ts'), 'utf8');
+    const source = readFileSync(join(__dirname, '../../lib/error-checks.ts'), 'utf8');
     const [, list] = /interface PersistPgErrors \{([^}]*)\}/.exec(source)!;
     const declared = [...list!.matchAll(/(\w+): (\w+);/g)].map(([, code, name]) => ({ code, name }));
     expect(rows).toHaveLength(declared.length);

@@ -13,10 +13,11 @@ globalThis.checkThrows = (call, name) => assert.rejects(call, { name });
 const dataSource = await new DataSource({ type: 'postgres', url: process.env.DATABASE_URL }).initialize();
 await dataSource.query('create table orders (id int primary key)');
 
+// A busy machine must not turn a hit into one that was let through uncounted, or a cached value into a miss.
+globalThis.patient = { cache: { timeout: '10s' }, rateLimit: { timeout: '10s' } };
+
 for (const snippet of process.argv.slice(2)) {
-  // A busy machine must not turn a hit into one that was let through uncounted, or a cached value into a miss.
-  const patient = { timeout: '10s' };
-  const persist = createPersistPg({ dataSource, schema: snippet, sweeper: { autoStart: false }, rateLimit: patient, cache: patient });
+  const persist = createPersistPg({ dataSource, schema: snippet, sweeper: { autoStart: false }, ...patient });
   Object.assign(globalThis, { persist, kv: persist.kv, dataSource });
   try {
     await import(`./out/${snippet}.js`);

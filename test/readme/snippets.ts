@@ -64,6 +64,8 @@ export async function run(
   child.on('message', ({ snippet, problem }: { snippet: string; problem?: string }) => problems.set(snippet, problem));
   let said = '';
   child.stderr?.on('data', (data) => (said += data));
+  // A snippet that failed half-way has left its app open.
+  child.once('disconnect', () => setTimeout(() => child.kill(), 20_000).unref());
   const code = await new Promise<number | null>((resolve) => child.once('exit', resolve));
   for (const name of names) if (!problems.has(name)) problems.set(name, `was not reached: ${said}`);
   return { code, problems };
@@ -78,7 +80,8 @@ function moduleOf({ line, code, runs }: Block): string {
 function checked(line: string): string {
   const made = line
     .replace(/^(\s*(?:const \w+ = )?)([^\s].*); \/\/ => (.+)$/, '$1check($2, $3);')
-    .replace(/^(\s*)await (.+); \/\/ throws (\w+)$/, `$1await checkThrows(() => $2, '$3');`);
+    .replace(/^(\s*)await (.+); \/\/ throws (\w+)$/, `$1await checkThrows(() => $2, '$3');`)
+    .replace('PersistPgModule.forRoot()', 'PersistPgModule.forRoot(patient)');
   if (/\/\/ (=>|throws)/.test(made)) throw new Error(`README.md says what cannot be checked: ${line}`);
   return made;
 }
@@ -94,8 +97,12 @@ const inTables = [
   'isPersistPgError',
   'isRetryable',
   'KeyNotFoundError',
+  'LockLostError',
+  'LockTimeoutError',
   'NotANumberError',
   'PersistPgModule',
+  'RateLimitExceededError',
+  'SessionGoneError',
   'type PersistPgModuleOptions',
 ];
 
@@ -107,12 +114,17 @@ function tablesModule(): string {
       .flatMap(({ cells }) => codes(cells[cells.length - 1]!).filter(isOurs))
       .map((code) => `async () => {\n  ${statement(code)}\n};\n`),
   );
-  return `import { ${inTables.join(', ')} } from 'nestjs-persistpg';\n${statements.join('')}`;
+  const imports = [
+    `import { ${inTables.join(', ')} } from 'nestjs-persistpg';`,
+    `import { PersistPgSessionStore } from 'nestjs-persistpg/session/express';`,
+    `import { createMemoryPersistPg } from 'nestjs-persistpg/testing';`,
+  ];
+  return `${imports.join('\n')}\n${statements.join('')}`;
 }
 
 // The rest are names of other things: files, commands, SQL, options by their path.
 function isOurs(code: string): boolean {
-  return /^(\(?await |[{]|\w+Error$)|^\w[\w.]*(<\w+>)?\(/.test(code) && !/^(alter|truncate|npm)\b/.test(code);
+  return /^(\(?await |[{]|new Persist|\w+Error$)|^\w[\w.]*(<\w+>)?\(/.test(code) && !/^(alter|truncate|npm)\b/.test(code);
 }
 
 function statement(code: string): string {

@@ -6,7 +6,7 @@ import { ask, ownDatabase } from './own-database';
 import { Shop } from './shop';
 
 const database = ownDatabase('shop');
-const folder = checkout('sample', 'prestart');
+const folder = checkout('sample');
 let shop: Shop;
 
 beforeAll(async () => {
@@ -137,52 +137,110 @@ describe('a login', () => {
       status: 429,
       json: { message: expect.stringMatching(/^rate limit exceeded, try again in (29|30) s$/) },
     });
+    expect((await shop.get('/api/login/berta/tries')).json).toMatchObject({ allowed: false, limit: 3, remaining: 0 });
     expect((await login('carl', 'rye bread')).status).toBe(200);
+    expect((await shop.get('/api/login/carl/tries')).json).toMatchObject({ allowed: true, limit: 3, remaining: 3 });
   });
 });
 
 describe('two browsers', () => {
-  const browser = (path: string) => {
+  const browser = () => {
     let cookie: string | undefined;
-    return async (method: string, what = '', body?: unknown) => {
-      const answer = await shop.request(method, `/api/browsers/${path}${what}`, body, cookie);
+    return async (method: string, path: string, body?: unknown) => {
+      const answer = await shop.request(method, `/api/${path}`, body, cookie);
       cookie = answer.cookie ?? cookie;
       return answer;
     };
   };
-  const open = async (user: string, password = 'rye bread') => {
-    const browsers = [browser('home'), browser('phone')] as const;
-    for (const each of browsers) expect(await each('POST', '/login', { user, password })).toMatchObject({ status: 200, json: { user } });
+  type Browser = ReturnType<typeof browser>;
+  const login = async (each: Browser, user: string, password = 'rye bread') =>
+    expect(await each('POST', 'login', { user, password })).toMatchObject({ status: 200, json: { user } });
+  const open = async (user: string, password?: string) => {
+    const browsers = [browser(), browser()] as const;
+    for (const each of browsers) await login(each, user, password);
     return browsers;
   };
+  const nobody = { basket: 0, devices: [] };
 
   it('of one user have a session each', async () => {
     const [home, phone] = await open('dace');
-    const { json } = await home('GET');
+    const { json } = await home('GET', 'session');
     expect(json).toMatchObject({
       user: 'dace',
-      sessions: [{ userId: 'dace', ip: expect.stringMatching(/127\.0\.0\.1|::1/) }, { userId: 'dace' }],
+      devices: [{ userId: 'dace', ip: expect.stringMatching(/127\.0\.0\.1|::1/) }, { userId: 'dace' }],
     });
-    expect((await phone('POST', '/logout')).status).toBe(204);
-    expect((await phone('GET')).json).toEqual({ sessions: [] });
-    expect((await home('GET')).json.sessions).toHaveLength(1);
-    expect(await phone('POST', '/password', { password: 'wheat bread' })).toMatchObject({ status: 401 });
+    expect((await phone('DELETE', 'session')).status).toBe(204);
+    expect((await phone('GET', 'session')).json).toEqual(nobody);
+    expect((await home('GET', 'session')).json.devices).toHaveLength(1);
+    expect(await phone('POST', 'session/password', { password: 'wheat bread' })).toMatchObject({ status: 401 });
+  });
+
+  it('keep a basket each, through the login', async () => {
+    const [home, phone] = [browser(), browser()];
+    for (const basket of [1, 2]) expect((await home('POST', 'session/basket')).json).toEqual({ basket });
+    await login(home, 'gunta');
+    expect((await home('GET', 'session')).json).toMatchObject({ user: 'gunta', basket: 2 });
+    expect((await phone('GET', 'session')).json).toEqual(nobody);
+  });
+
+  it('end each other, and themselves, but nobody else', async () => {
+    const [home, phone] = await open('hugo');
+    const [ilze] = await open('ilze');
+    const idOf = async (each: Browser): Promise<string> => (await each('GET', 'session')).json.devices[0].id;
+    expect((await home('DELETE', `session/devices/${await idOf(ilze)}`)).status).toBe(404);
+    expect((await home('DELETE', `session/devices/${await idOf(home)}`)).status).toBe(204);
+    // The latest login was the phone's.
+    expect((await phone('GET', 'session')).json).toEqual(nobody);
+    await login(phone, 'hugo');
+    expect((await home('DELETE', 'session/everywhere')).json).toEqual({ ended: 2 });
+    for (const each of [home, phone]) expect((await each('GET', 'session')).json).toEqual(nobody);
+    expect((await ilze('GET', 'session')).json.devices).toHaveLength(2);
   });
 
   it('are logged out with the password that one of them changes, but for that one', async () => {
     const [home, phone] = await open('elza');
-    expect(await home('POST', '/password', { password: 'wheat bread' })).toMatchObject({ status: 200, json: { ended: 1 } });
-    expect((await phone('GET')).json).toEqual({ sessions: [] });
-    expect((await home('GET')).json).toMatchObject({ user: 'elza', sessions: [{}] });
-    expect((await phone('POST', '/login', { user: 'elza', password: 'rye bread' })).status).toBe(401);
+    expect(await home('POST', 'session/password', { password: 'wheat bread' })).toMatchObject({ status: 200, json: { ended: 1 } });
+    expect((await phone('GET', 'session')).json).toEqual(nobody);
+    expect((await home('GET', 'session')).json).toMatchObject({ user: 'elza', devices: [{}] });
+    expect((await phone('POST', 'login', { user: 'elza', password: 'rye bread' })).status).toBe(401);
     await open('elza', 'wheat bread');
   });
 
   it('stay logged in with the old password where the change fails', async () => {
     const [home, phone] = await open('fricis');
-    expect((await home('POST', '/password', { password: 'wheat bread', fail: true })).status).toBe(422);
-    expect((await phone('GET')).json).toMatchObject({ user: 'fricis', sessions: [{}, {}] });
+    expect((await home('POST', 'session/password', { password: 'wheat bread', fail: true })).status).toBe(422);
+    expect((await phone('GET', 'session')).json).toMatchObject({ user: 'fricis', devices: [{}, {}] });
     await open('fricis');
+  });
+});
+
+describe('the price list', () => {
+  it('is made once and kept, until a price changes', async () => {
+    const list = async () => {
+      const { cache, json } = await shop.get('/api/prices');
+      return { cache, ...json };
+    };
+    const made = await list();
+    expect(made.cache).toBe('MISS');
+    // The answer goes out before it is kept.
+    const kept = await eventually(async () => {
+      const found = await list();
+      return found.cache === 'HIT' && found;
+    });
+    expect(kept.prices).toEqual(made.prices);
+
+    const bread = kept.prices.find(({ slug }: { slug: string }) => slug === 'rye-bread');
+    expect((await shop.post('/api/prices/rye-bread/raise')).status).toBe(204);
+    const raised = await list();
+    expect(raised.cache).toBe('MISS');
+    expect(raised.prices).toContainEqual({ ...bread, cents: bread.cents + 10 });
+    expect((await shop.post('/api/prices/caviar/raise')).status).toBe(404);
+  });
+
+  it('and the bestsellers are worked out once for many who ask at once', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => shop.get('/api/bestsellers')));
+    expect(new Set(answers.map(({ json }) => json.madeAt)).size).toBe(1);
+    expect(answers[0]!.json.slugs).toEqual(expect.arrayContaining(['amber-pendant', 'wool-mittens']));
   });
 });
 
@@ -213,13 +271,37 @@ it('counts the stock once a tick with two processes, whichever of them is there'
   } finally {
     process.kill(shop.pid, 'SIGCONT');
   }
-  const [last] = await latest();
+  const [last, ...former] = await latest();
+  expect(former.map(({ tick }) => tick)).not.toContain(last!.tick);
   expect(await other.close()).toEqual({ code: 0, signal: null });
   await eventually(async () => {
     const { json } = await shop.get('/api/stocktaking');
     return json.latest.some(({ by, tick }: Count) => by === `process ${shop.pid}` && tick > last!.tick);
   }, patiently);
 });
+
+it(
+  'starts a second process that counts too, stops it, and refuses to count by hand while somebody counts',
+  { timeout: 60_000 },
+  async () => {
+    const show = async () => (await shop.get('/api/stocktaking')).json;
+    expect(await show()).toMatchObject({ here: `process ${shop.pid}` });
+    expect((await shop.post('/api/stocktaking/second')).status).toBe(204);
+    const second = await eventually(async () => (await show()).second as string | undefined);
+    expect(second).not.toBe(`process ${shop.pid}`);
+    const isThere = () => process.kill(Number(second.slice('process '.length)), 0);
+    expect(isThere()).toBe(true);
+    const outcomes = await Promise.all(Array.from({ length: 5 }, () => shop.post('/api/stocktaking')));
+    const statuses = outcomes.map(({ status }) => status);
+    expect(statuses.filter((status) => status === 200).length).toBeLessThanOrEqual(1);
+    expect(statuses.filter((status) => status === 409).length).toBeGreaterThanOrEqual(4);
+    expect(outcomes.find(({ status }) => status === 409)!.json.message).toBe('the lock "stocktaking" is held by another');
+
+    expect((await shop.request('DELETE', '/api/stocktaking/second')).status).toBe(204);
+    expect((await show()).second).toBeUndefined();
+    expect(isThere).toThrow('ESRCH');
+  },
+);
 
 describe('signing up', () => {
   const signUp = (username: string, email: string) => shop.post('/api/accounts', { username, email });

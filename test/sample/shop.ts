@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 export class Shop {
   private said = '';
   private readonly ended: Promise<{ code: number | null; signal: string | null }>;
-  private url = '';
+  private address = '';
 
   private constructor(private readonly child: ChildProcess) {
     child.stdout?.on('data', (data) => (this.said += data));
@@ -26,6 +26,10 @@ export class Shop {
     return this.said;
   }
 
+  get url(): string {
+    return this.address;
+  }
+
   get pid(): number {
     return this.child.pid!;
   }
@@ -35,9 +39,9 @@ export class Shop {
     path: string,
     body?: unknown,
     cookie = '',
-  ): Promise<{ status: number; location: string | null; cookie: string | undefined; text: string; json: any }> {
+  ): Promise<{ status: number; location: string | null; cache: string | null; cookie: string | undefined; text: string; json: any }> {
     const headers = { cookie, ...(body !== undefined && { 'content-type': 'application/json' }) };
-    const answer = await fetch(this.url + path, {
+    const answer = await fetch(this.address + path, {
       method,
       redirect: 'manual',
       headers,
@@ -47,7 +51,9 @@ export class Shop {
     const isJson = answer.headers.get('content-type')?.includes('json') === true;
     const { status } = answer;
     const [given] = answer.headers.getSetCookie().map((line) => line.split(';')[0]);
-    return { status, location: answer.headers.get('location'), cookie: given, text, json: isJson ? JSON.parse(text) : undefined };
+    const { headers: answered } = answer;
+    const [location, cache] = [answered.get('location'), answered.get('x-cache')];
+    return { status, location, cache, cookie: given, text, json: isJson ? JSON.parse(text) : undefined };
   }
 
   get(path: string): ReturnType<Shop['request']> {
@@ -75,7 +81,7 @@ export class Shop {
     for (;;) {
       const found = /open at (\S+)/.exec(this.said);
       if (found) {
-        this.url = found[1]!;
+        this.address = found[1]!;
         return;
       }
       if (gone) throw new Error(`the sample did not start: ${this.said}`);

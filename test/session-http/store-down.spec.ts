@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { isPersistPgError } from '../../lib/persist-pg.errors';
+import { isPersistPgError } from '../../lib/error-checks';
 import { eventually, testDatabase } from '../support/database';
 import { openPersistPg } from '../support/instance';
 import { tcpProxy } from '../support/tcp-proxy';

@@ -1,8 +1,7 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, onTestFinished } from 'vitest';
+import { inject, onTestFinished } from 'vitest';
 
 const checkout = join(__dirname, '../..');
 
@@ -22,26 +21,9 @@ export interface Child {
   readonly ended: Promise<Ended>;
 }
 
-/** Compiles the library for processes of their own; gives what runs a script (`createPersistPg`, `sleep` and `library`, the folder, are there) in one, which is killed after the test. */
+/** Gives what runs a script in a process of its own, which is killed after the test; `createPersistPg`, `sleep` and `library`, the folder of the compiled library, are there. */
 export function childProcesses(): (script: string, environment?: NodeJS.ProcessEnv) => Child {
-  let folder = '';
-  beforeAll(() => {
-    mkdirSync(join(checkout, '.build'), { recursive: true });
-    folder = mkdtempSync(join(checkout, '.build/compiled-'));
-    const tsc = join(checkout, 'node_modules/typescript/bin/tsc');
-    execFileSync(process.execPath, [
-      tsc,
-      '-p',
-      join(checkout, 'lib/tsconfig.json'),
-      '--outDir',
-      folder,
-      '--declaration',
-      'false',
-      '--noCheck',
-    ]);
-  });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
+  const folder = join(inject('runFolder'), 'compiled');
   return (script, environment = {}) => {
     const before = `const library = ${JSON.stringify(folder)};
 const { createPersistPg } = require(library + '/persist-pg.js');

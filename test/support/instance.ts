@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm';
 import { PgPersistPg } from '../../lib/persist-pg';
 import { type PersistPgModuleOptions } from '../../lib/persist-pg.options';
-import { resolveOptions } from '../../lib/resolved-options';
+import { resolveOptions } from '../../lib/resolve-options';
 
 /** What an instance said. */
 export class Journal {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { isRetryable } from '../../lib/persist-pg.errors';
+import { isRetryable } from '../../lib/error-checks';
 import { eventually, testDatabase } from '../support/database';
 import { openPersistPg } from '../support/instance';
 import { holding, someoneElse } from '../support/someone-else';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Kv } from '../../lib/kv/kv';
-import { isRetryable } from '../../lib/persist-pg.errors';
+import { isRetryable } from '../../lib/error-checks';
 import { eventually, testDatabase } from '../support/database';
 import { openPersistPg } from '../support/instance';
 import { Load } from '../support/load';

@@ -14,7 +14,7 @@ import {
 } from '@opentelemetry/api';
 import type { Instrumentation } from '../../instrumentation';
 import { bucketsOf, metrics } from '../../metrics';
-import { isPersistPgError } from '../../persist-pg.errors';
+import { isPersistPgError } from '../../error-checks';
 
 const scope = 'nestjs-persistpg';
 

@@ -40,7 +40,10 @@ export class PersistPgSessionStore extends Store {
 
   /** Makes a session, or writes what has changed of a loaded one, with the address (by the app's `trust proxy`) and the browser of its request. */
   override set(sid: string, session: SessionData, callback?: (err?: any) => void): void {
-    callBack(this.requests.save(sid, session, originOf(session), clientOf(session)), callback);
+    callBack(
+      this.requests.save(sid, session, originOf(session), () => clientOf(session)),
+      callback,
+    );
   }
 
   /** Ends a session; slower requests do not bring it back. */
@@ -50,7 +53,10 @@ export class PersistPgSessionStore extends Store {
 
   /** Prolongs a session that was only read, at most every `touchAfter`. */
   override touch(sid: string, session: SessionData, callback?: () => void): void {
-    callBack(this.requests.touch(sid, session, originOf(session), clientOf(session)), callback);
+    callBack(
+      this.requests.touch(sid, session, originOf(session), () => clientOf(session)),
+      callback,
+    );
   }
 
   /** What `Sessions.list` tells of every live session, each with a cookie that says its end: no session ids, which are not stored, and no data. Reads in pages and keeps them all: for many take `list` itself. */

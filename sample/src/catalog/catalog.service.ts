@@ -17,8 +17,8 @@ export class CatalogService implements OnModuleInit {
   ) {}
 
   async onModuleInit(): Promise<void> {
-    await this.products.upsert(firstProducts, ['slug']);
-    // setnx: a shop that was open before keeps what is left.
+    // A shop that was open before keeps its prices, and what is left.
+    await this.products.createQueryBuilder().insert().values(firstProducts).orIgnore().execute();
     await Promise.all(firstProducts.map(({ slug }) => this.stock.setnx(slug, firstStock)));
   }
 

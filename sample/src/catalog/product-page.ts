@@ -7,7 +7,7 @@ export function productPage({ name, about, cents }: Product, views: number): str
     <meta charset="utf-8" />
     <meta name="viewport" content="width=device-width, initial-scale=1" />
     <title>${escaped(name)}</title>
-    <link rel="icon" href="data:," />
+    <link rel="icon" href="/favicon.svg" />
     <link rel="stylesheet" href="/shop.css" />
   </head>
   <body>

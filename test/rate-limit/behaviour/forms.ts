@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { RateLimitExceededError } from '../../../lib/rate-limit/rate-limit.errors';
-import { isPersistPgError } from '../../../lib/persist-pg.errors';
+import { isPersistPgError } from '../../../lib/error-checks';
 import { left, type MakeLimiter, minute, open } from './setup';
 
 const rule = { name: 'login', limit: 1, window: minute } as const;

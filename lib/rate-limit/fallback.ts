@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { isPersistPgError, type PersistPgErrorCode } from '../persist-pg.errors';
+import { isStoreFailure } from '../operations/store-failure';
 import { LocalRateLimitStore, type LocalRows } from './local-rate-limit-store';
 import type { Results } from './rate-limit-store';
 import type { RuleSet } from './rule-set';
@@ -13,11 +13,8 @@ const retryAfter = 1_000;
 /** Milliseconds between two lines of the log. */
 const silence = 10_000;
 
-/** Who called wrongly, or set the module up so, is told. */
-const noFailures: readonly PersistPgErrorCode[] = ['INVALID_ARGUMENT', 'CONFIG', 'CLOSED'];
-
 /** What a hit gets when the store fails. */
-export class StoreFailure {
+export class Fallback {
   private readonly local: LocalRateLimitStore;
   private saidAt = -Infinity;
   private unsaid = 0;
@@ -34,7 +31,7 @@ export class StoreFailure {
 
   /** Takes note of an error, or throws it on if it is no failure of the store. */
   note(error: unknown): void {
-    if (!isPersistPgError(error) || noFailures.includes(error.code)) throw error;
+    if (!isStoreFailure(error)) throw error;
     this.unsaid++;
     const now = performance.now();
     if (now - this.saidAt < silence) return;
