@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { Logger } from '@nestjs/common';
 import { Bench, type Effort, type Scenario } from './bench';
-import { writeChart } from './chart';
+import { writeCharts } from './chart';
 import { environmentOf, printEnvironment } from './environment';
 import { printSection, printVerdict, readResults, writeResult, type Section } from './report';
 import { bigValues } from './scenarios/big-values';
@@ -104,8 +104,8 @@ async function runAll(chosen: readonly Scenario[], effort: Effort): Promise<void
   }
   const done = chosen.filter(({ name }) => !failed.includes(name)).map(({ name }) => name);
   printVerdict(readResults(effort.quick).filter(({ scenario }) => done.includes(scenario)));
-  if (writeChart(effort.quick) !== undefined)
-    console.log('chart.svg and the numbers are in bench/results (of a quick run: .build/bench/results)');
+  const charts = writeCharts(effort.quick);
+  console.log(`${['the numbers', ...charts].join(', ')}: in ${effort.quick ? '.build/bench/results' : 'bench/results'}`);
   if (failed.length > 0) throw new Error(`failed: ${failed.join(', ')}`);
 }
 

@@ -58,7 +58,7 @@ export class SweepPass {
     if (!run.byHand && (await this.claim(`${table.relation} bounds`, 0)) === undefined) return;
     const query = async (text: string, values: unknown[]): Promise<(string | null)[][]> => {
       const { rows, ms } = await this.ports.timed(text, values);
-      run.work(ms);
+      await run.work(ms);
       return rows;
     };
     removed(await table.trim(query, run.batchSize, () => !run.isSpent(trimShare)));

@@ -47,18 +47,21 @@ export class SweepRun {
 
   /** Whether such a share of the time to work is used up. */
   isSpent(share: number): boolean {
-    const { budget, interval } = this.settings;
-    return this.isStopped || (!this.byHand && this.worked >= (budget ?? interval / 5) * share);
+    return this.isStopped || (!this.byHand && this.worked >= this.budget * share);
   }
 
-  /** Pages that a step may read at most, so that idle ones come evenly. */
+  /** Pages that a step may read at most, so that idle ones come evenly: those of a second, as each step costs a claim too. */
   get mostPages(): number {
-    return this.byHand ? Infinity : Math.max(1, Math.floor(this.settings.idlePagesPerSecond / 2));
+    return this.byHand ? Infinity : this.settings.idlePagesPerSecond;
   }
 
-  /** Counts time in which something was removed. */
-  work(ms: number): void {
+  /**
+   * Counts time in which something was removed, and rests so long that the work is spread over the interval: all at once it
+   * took the p99 of an app on two cores from 15 to 55 ms.
+   */
+  async work(ms: number): Promise<void> {
     this.worked += ms;
+    if (!this.byHand && !this.isSpent(1)) await this.rest((this.worked / this.budget) * this.settings.interval - this.elapsed);
   }
 
   /** Waits until so many more pages may be read for little, unless it is stopped. */
@@ -66,12 +69,21 @@ export class SweepRun {
     if (this.byHand || this.isStopped) return;
     const now = performance.now();
     this.due = Math.max(now, this.due) + (pages / this.settings.idlePagesPerSecond) * 1_000;
-    const left = Math.min(this.due - now, Math.max(shortestRun, this.settings.interval) - this.elapsed);
-    if (left >= 1) await sleep(left, undefined, { signal: this.halt.signal, ref: false }).catch(() => undefined);
+    await this.rest(this.due - now);
   }
 
   /** Has it end with the step that is under way. */
   stop(): void {
     this.halt.abort();
+  }
+
+  private get budget(): number {
+    return this.settings.budget ?? this.settings.interval / 5;
+  }
+
+  // No longer than the run may go on.
+  private async rest(ms: number): Promise<void> {
+    const left = Math.min(ms, Math.max(shortestRun, this.settings.interval) - this.elapsed);
+    if (left >= 1 && !this.isStopped) await sleep(left, undefined, { signal: this.halt.signal, ref: false }).catch(() => undefined);
   }
 }

@@ -6,7 +6,7 @@ export interface SweeperOptions {
   interval?: Duration;
   /** Rows a statement may delete; default 1 000. */
   batchSize?: number;
-  /** Time a sweep may take; default a fifth of the interval; pages read without finding anything do not count. */
+  /** Time a sweep may work, spread over the interval; default a fifth of it; pages read without finding anything do not count. */
   budget?: Duration;
   /** Pages read in a second while little is found; default 1 000. */
   idlePagesPerSecond?: number;

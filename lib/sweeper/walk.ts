@@ -75,7 +75,7 @@ export class Walk {
       removed += batch.removed;
       if (batch.removed > 0) {
         this.removed(batch.removed);
-        run.work(batch.ms);
+        await run.work(batch.ms);
       }
       const filled = batch.taken >= rows;
       removal.size.took(batch.ms, { pages: (filled && batch.last !== undefined ? pageOf(batch.last) + 1 : to) - begun, filled });

@@ -53,18 +53,33 @@ describe('a run', () => {
   it('counts only the time in which something was removed, a fifth of the interval by default', () => {
     const run = new SweepRun(settings, false);
     expect(run.isOver).toBe(false);
-    run.work(11_999);
+    void run.work(11_999);
     expect(run.isOver).toBe(false);
-    run.work(1);
+    void run.work(1);
     expect(run.isOver).toBe(true);
     const tight = new SweepRun({ ...settings, budget: 100 }, false);
-    tight.work(100);
+    void tight.work(100);
     expect(tight.isOver).toBe(true);
+    tight.stop();
+    run.stop();
+  });
+
+  it('spreads the work over the interval, and wakes when it is stopped', async () => {
+    const since = performance.now();
+    const run = new SweepRun({ ...settings, interval: 10_000, budget: 1_000 }, false);
+    await run.work(10);
+    await run.work(10);
+    expect(performance.now() - since).toBeGreaterThan(190);
+    const resting = run.work(900);
+    run.stop();
+    await resting;
+    const unbound = new SweepRun({ ...settings, interval: 100, budget: 1e9 }, false);
+    await unbound.work(90);
   });
 
   it('by hand is bounded by nothing, but can be stopped', async () => {
     const run = new SweepRun({ ...settings, idlePagesPerSecond: 1 }, true);
-    run.work(1e9);
+    await run.work(1e9);
     expect(run.isOver).toBe(false);
     expect(run.mostPages).toBe(Infinity);
     await run.idle(1_000_000);

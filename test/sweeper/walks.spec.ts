@@ -106,13 +106,13 @@ describe('a walk by the timer', () => {
     await database.query(
       `insert into ${schema}.reservation (collection, field, value, owner, at, expires_at) values ('c', 'f', 'v', 'o', now(), now() - interval '1 hour')`,
     );
-    persist.sweeper.start({ interval: '1m', budget: 1, batchSize: 20 });
+    persist.sweeper.start({ interval: '1s', budget: 1, batchSize: 20 });
     await persist.sweeper.stop();
     await persist.sweeper.runByTimer();
     expect(await database.query(`select 1 from ${schema}.reservation`)).toEqual([]);
     expect(await count()).toBeGreaterThan(0);
     expect(await position()).toBeGreaterThan(0);
-    persist.sweeper.start({ budget: '1m', batchSize: 1_000 });
+    persist.sweeper.start({ interval: '1m', budget: '1m', batchSize: 1_000 });
   });
 
   it('one table that cannot be swept keeps the others from nothing', async () => {
