@@ -60,7 +60,11 @@ async function besideLoad(bench: Bench, persist: PersistPg, durability: string, 
   const { latencies, seconds } = await load(operation, callers, ms);
   const rate = (latencies.count / seconds) * share;
   bench.progress(`${durability}: ${Math.round(rate)} operations a second, no sweep`);
-  const before = await paced(operation, rate, new Promise((resolve) => setTimeout(resolve, 2 * ms)));
+  const quietly = async (): Promise<number> => {
+    const [quiet] = (await paced(operation, rate, new Promise((resolve) => setTimeout(resolve, 2 * ms)))).percentiles(0.99);
+    return quiet!;
+  };
+  const before = await quietly();
   bench.progress(`${durability}: beside a sweep`);
   const from = postgres.log().length;
   // As its timer runs it, but that the runs follow each other at once and nobody waits half a minute for the first.
@@ -70,16 +74,19 @@ async function besideLoad(bench: Bench, persist: PersistPg, durability: string, 
   const beside = await paced(operation, rate, swept.reaches(rows / 2));
   const taken = (performance.now() - since) / 1_000;
   await persist.sweeper.stop();
+  bench.progress(`${durability}: no sweep any more`);
+  const after = await quietly();
   const [left] = await postgres.query(`select count(*)::int as n from ${schema}.kv where expires_at <= now()`);
-  const [quiet] = before.percentiles(0.99);
   const [p99, longest] = beside.percentiles(0.99, 1);
   return {
     title: `sweep (${durability}) of ${rows} rows, half expired, beside 80 % gets and 20 % sets at ${share} of what saturates`,
     rows: [],
     limits: [
       { what: 'offered', measured: rate, unit: 'ops/s' },
-      { what: 'p99 before', measured: quiet!, unit: 'ms' },
-      atMost('p99 while sweeping over that before', p99! / quiet!, 1.25, 'x'),
+      { what: 'p99 before', measured: before, unit: 'ms' },
+      { what: 'p99 after', measured: after, unit: 'ms' },
+      // Of both, as the writes before, a checkpoint and an autovacuum disturb it as well.
+      atMost('p99 while sweeping over the mean of both', p99! / ((before + after) / 2), 1.25, 'x'),
       { what: 'p99 while sweeping', measured: p99!, unit: 'ms' },
       { what: 'longest while sweeping', measured: longest!, unit: 'ms' },
       { what: 'rows removed', measured: swept.rows / taken, unit: 'rows/s' },
