@@ -105,6 +105,7 @@ const rows = {
     '@nestjs/terminus': '^11.0.0',
     '@nestjs/testing': '^11.0.0',
     '@nestjs/typeorm': '^11.0.0',
+    fastify: '5.11.3', // That of platform-fastify 11: of two copies each has types of its own.
     typeorm: '^0.3.20',
   }),
 };
