@@ -15,7 +15,8 @@ function reach(file) {
   }
 }
 
-for (const entry of Object.values(entries)) reach(join(dist, `${entry}.d.ts`));
+// The sample starts its own PostgreSQL by what `./testing` is made of.
+for (const entry of [...Object.values(entries), 'testing/embedded-postgres']) reach(join(dist, `${entry}.d.ts`));
 for (const file of readdirSync(dist, { recursive: true })) {
   const path = join(dist, file);
   if (path.endsWith('.d.ts') && !reached.has(path)) rmSync(path);
