@@ -26,6 +26,8 @@ it('an app that imports everything works, closes, and leaves nothing that keeps 
   expect(await child.said('expired ')).toBe('expired cart');
   const closed = Number((await child.said('closed ')).slice('closed '.length));
   const { code, signal, stderr, ms } = await child.ended;
-  expect({ code, signal, stderr }).toEqual({ code: 0, signal: null, stderr: '' });
+  // What cron says on a busy machine is not about us.
+  const said = stderr.split('\n').filter((line) => line !== '' && !line.startsWith('[Cron] Missed execution deadline'));
+  expect({ code, signal, said }).toEqual({ code: 0, signal: null, said: [] });
   expect(ms - closed).toBeLessThan(3_000);
 }, 60_000);
