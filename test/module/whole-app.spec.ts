@@ -27,7 +27,7 @@ it('an app that imports everything works, closes, and leaves nothing that keeps 
   const closed = Number((await child.said('closed ')).slice('closed '.length));
   const { code, signal, stderr, ms } = await child.ended;
   // What cron says on a busy machine is not about us.
-  const said = stderr.split('\n').filter((line) => line !== '' && !line.startsWith('[Cron] Missed execution deadline'));
-  expect({ code, signal, said }).toEqual({ code: 0, signal: null, said: [] });
+  const complaints = stderr.split('\n').filter((line) => line !== '' && !line.startsWith('[Cron] Missed execution deadline'));
+  expect({ code, signal, complaints }).toEqual({ code: 0, signal: null, complaints: [] });
   expect(ms - closed).toBeLessThan(3_000);
 }, 60_000);
