@@ -1,4 +1,4 @@
-import { endIn, fieldsOf, isMoment, isSameAge, moments, type Fields } from './session-fields';
+import { fieldsOf, isMoment, isSameAge, moments, type Fields } from './session-fields';
 
 type Cookie = Record<string, unknown>;
 
@@ -28,12 +28,6 @@ export class LoadedFields {
     if ('toJSON' in data) return false;
     const { cookie, ...rest } = data as Record<string, unknown>;
     return isSurelySameCookie(this.cookie, shown(cookie)) && textOf(rest) === this.text;
-  }
-
-  /** The end that the cookie of a session asks for, if it does. */
-  static endOf(data: object): Date | undefined {
-    const { cookie } = data as { cookie?: unknown };
-    return typeof cookie === 'object' && cookie !== null ? endIn(cookie as Cookie) : undefined;
   }
 }
 

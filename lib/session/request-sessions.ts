@@ -1,6 +1,6 @@
 import { isPersistPgError } from '../error-checks';
 import { InvalidArgumentError } from '../persist-pg.errors';
-import { endIn } from './session-fields';
+import { endOf } from './session-fields';
 import { isHashedId } from './session-id';
 import { SessionService } from './session-service';
 import type { LoadedSession, SessionInfo, Sessions } from './sessions';
@@ -93,8 +93,4 @@ export function callBack<R>(result: Promise<R>, callback: ((error: unknown, resu
     (value) => callback && queueMicrotask(() => callback(null, value)),
     (error: unknown) => callback && queueMicrotask(() => callback(error)),
   );
-}
-
-function endOf(session: object): Date | undefined {
-  return endIn((session as { cookie?: { expires?: unknown } }).cookie ?? {});
 }

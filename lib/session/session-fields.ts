@@ -75,8 +75,13 @@ export function cookieExpiry(fields: Fields): Date | undefined {
   return cookie && endIn(cookie);
 }
 
-/** The same of a cookie. */
-export function endIn({ expires }: { readonly expires?: unknown }): Date | undefined {
+/** The same of a session object. */
+export function endOf(session: object): Date | undefined {
+  const { cookie } = session as { cookie?: unknown };
+  return typeof cookie === 'object' && cookie !== null ? endIn(cookie) : undefined;
+}
+
+function endIn({ expires }: { readonly expires?: unknown }): Date | undefined {
   const moment = isMoment(expires) ? new Date(expires) : undefined;
   return moment === undefined || Number.isNaN(moment.getTime()) ? undefined : moment;
 }

@@ -4,7 +4,7 @@ import { FieldCipher } from './encryption';
 import { readExcept, readExpiresAt, readSaveOptions, readSessionPage, readUserId, userOf } from './session-arguments';
 import { LoadedFields } from './loaded-fields';
 import { SessionBase, SessionBases } from './session-base';
-import { cookieExpiry, correctCookie, readFields, type Fields } from './session-fields';
+import { cookieExpiry, correctCookie, endOf, readFields, type Fields } from './session-fields';
 import { eitherId, hashedSid } from './session-id';
 import { SessionGoneError } from './session.errors';
 import type { SessionSettings } from './session-settings';
@@ -82,7 +82,7 @@ export class SessionService extends Sessions {
   spares(data: object, loaded: LoadedSession): boolean {
     const { base, isLive } = this.bases.ofLoaded(data, loaded);
     if (base === undefined || !isLive || !base.isSurely(data) || userOf(this.settings.userId, data) !== base.userId) return false;
-    const end = this.endAt(LoadedFields.endOf(data));
+    const end = this.endAt(endOf(data));
     if (end === undefined || base.isDue(this.settings.touchAfter, end.at)) return false;
     this.tell('spared');
     return true;
