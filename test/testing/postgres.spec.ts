@@ -107,6 +107,8 @@ describe('the container', () => {
 describe.each(['embedded', 'system'] as const)('the %s server', { timeout: 60_000 }, (kind) => {
   it('answers, and is gone with its data after stop(), which may be called again', async (test) => {
     const started = await startPostgres({ kind }).catch((error: Error) => error);
+    // The embedded one is always installed here, the system's need not be.
+    if (started instanceof Error && kind === 'embedded') throw started;
     if (started instanceof Error) return test.skip(started.message);
     const client = new Client(started.url);
     await client.connect();
