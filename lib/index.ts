@@ -25,9 +25,9 @@ export {
   type PersistPgService,
 } from './persist-pg.tokens';
 
+export { Kv } from './kv/kv';
 export {
   By,
-  Kv,
   type CompareAndSetResult,
   type ConditionOptions,
   type ExpiryOptions,
@@ -35,7 +35,7 @@ export {
   type KvStats,
   type ScanOptions,
   type SetOptions,
-} from './kv/kv';
+} from './kv/kv-options';
 export type { Collection, CollectionDefinition, CollectionOf, CollectionOptions, PathOf } from './kv/collection';
 export { defineCollection } from './kv/collection-definition';
 

@@ -5,7 +5,7 @@ import { InvalidArgumentError, InvalidValueError, KeyNotFoundError } from '../pe
 import type { Collection } from './collection';
 import type { ResolvedDefinition } from './collection-definition';
 import { CollectionSchema } from './collection-schema';
-import type { CompareAndSetResult, ExpiryOptions, KvEntry, SetOptions } from './kv';
+import type { CompareAndSetResult, ExpiryOptions, KvEntry, SetOptions } from './kv-options';
 import type { KvService } from './kv-service';
 import { readEntries } from './mset-entries';
 

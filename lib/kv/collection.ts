@@ -2,7 +2,7 @@ import type { KeyFilter } from '../key-filter';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { TransactionManager } from '../database/transaction-manager';
 import type { Duration } from '../duration';
-import type { CompareAndSetResult, ExpiryOptions, KvEntry, SetOptions } from './kv';
+import type { CompareAndSetResult, ExpiryOptions, KvEntry, SetOptions } from './kv-options';
 
 /** Field paths of a JSON value, such as `'email'` or `'profile.city'`, four levels deep. */
 export type PathOf<T, Depth extends unknown[] = []> = Depth['length'] extends 4

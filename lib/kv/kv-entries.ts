@@ -2,7 +2,7 @@ import { durationMs, type Duration } from '../duration';
 import { InvalidArgumentError, InvalidValueError, KeyNotFoundError } from '../persist-pg.errors';
 import { decode, encode } from './codec';
 import { readCounterOptions, readFloatStep, readStep, type CounterOptions } from './counter-options';
-import type { CompareAndSetResult, ExpiryOptions, KvEntry, SetOptions } from './kv';
+import type { CompareAndSetResult, ExpiryOptions, KvEntry, SetOptions } from './kv-options';
 import { checkKey, readMoment } from '../argument-checks';
 import { KvNamespace } from './kv-namespace';
 import type { KvStore } from './kv-store';

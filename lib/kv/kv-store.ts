@@ -1,6 +1,6 @@
 import type { EntityManager, TransactionManager, TransactionOptions } from '../database/transaction-manager';
 import type { EntryFilter } from '../key-filter';
-import type { KvStats } from './kv';
+import type { KvStats } from './kv-options';
 
 /** A value in the form in which it is kept: JSON text, or bytes. */
 export type StoredValue = { readonly json: string; readonly bytes?: undefined } | { readonly bytes: Uint8Array; readonly json?: undefined };

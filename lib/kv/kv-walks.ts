@@ -3,7 +3,7 @@ import { compareBytes } from '../database/byte-order';
 import type { WalkQuery } from '../operations/table-operations';
 import type { ExpiryStrategy } from '../persist-pg.options';
 import { parseGlob, prefixEnd } from '../glob';
-import type { KvStats } from './kv';
+import type { KvStats } from './kv-options';
 import { isBig, readValue } from './kv-row';
 import type { Page } from './kv-store';
 import type { EntryFilter } from '../key-filter';

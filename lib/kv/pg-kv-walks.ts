@@ -1,5 +1,5 @@
 import { KvAccess } from './kv-access';
-import type { KvStats } from './kv';
+import type { KvStats } from './kv-options';
 import type { Page } from './kv-store';
 import type { EntryFilter } from '../key-filter';
 

@@ -1,6 +1,6 @@
 import type { EntityManager } from '../database/transaction-manager';
 import { NotANumberError } from '../persist-pg.errors';
-import type { KvStats } from '../kv/kv';
+import type { KvStats } from '../kv/kv-options';
 import { fieldsOf } from '../kv/kv-row';
 import type { KvStore, Page, StoredEntry, StoredExpiry, StoredValue, WriteCondition, WriteResult } from '../kv/kv-store';
 import type { EntryFilter } from '../key-filter';

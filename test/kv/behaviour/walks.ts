@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { By } from '../../../lib/kv/kv';
+import { By } from '../../../lib/kv/kv-options';
 import { collect, open, type MakeKv } from './setup';
 
 export function describeWalks(makeKv: MakeKv): void {

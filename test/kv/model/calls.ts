@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import type { ConditionOptions, ExpiryOptions, Kv } from '../../../lib/kv/kv';
+import type { Kv } from '../../../lib/kv/kv';
+import type { ConditionOptions, ExpiryOptions } from '../../../lib/kv/kv-options';
 
 /** Namespaces in which calls are made, inside the one of the service; `''` is that itself. */
 export const namespaces = ['', 'a', 'a:b'] as const;
